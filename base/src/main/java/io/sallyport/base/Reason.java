@@ -1,0 +1,137 @@
+package io.sallyport.base;
+
+import io.grpc.Status;
+import io.grpc.Status.Code;
+import java.util.Locale;
+
+/**
+ * Why something was refused (or minted): the one closed list behind every status, every audit line and every test.
+ *
+ * <p>The {@linkplain #code() code} tells an operator exactly what happened. The {@linkplain #status() status} and its
+ * text are all a caller ever sees, and several reasons share a text on purpose: a caller must not be able to tell a
+ * forged signature from an unknown key, or a foreign sandbox from a missing one.
+ *
+ * <p>Which status when:
+ *
+ * <table>
+ * <caption>Statuses</caption>
+ * <tr><td>UNAUTHENTICATED</td><td>no, bad, foreign, expired or revoked credential</td></tr>
+ * <tr><td>PERMISSION_DENIED</td><td>a good credential, but of the wrong kind or for another sandbox</td></tr>
+ * <tr><td>INVALID_ARGUMENT</td><td>a body or metadata that cannot be read in exactly one way</td></tr>
+ * <tr><td>RESOURCE_EXHAUSTED</td><td>over a limit</td></tr>
+ * <tr><td>DEADLINE_EXCEEDED</td><td>too slow</td></tr>
+ * <tr><td>UNIMPLEMENTED</td><td>a method outside the policy</td></tr>
+ * <tr><td>UNAVAILABLE</td><td>a part of ours is away, slow or unsure; try again</td></tr>
+ * </table>
+ */
+public enum Reason {
+    // The credential: UNAUTHENTICATED.
+    NO_CREDENTIAL(Code.UNAUTHENTICATED, "missing authorization header"),
+    SEVERAL_CREDENTIALS(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    CREDENTIAL_SCHEME(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    CREDENTIAL_UNKNOWN(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    TOKEN_TOO_LONG(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    TOKEN_MALFORMED(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    TOKEN_TYPE(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    TOKEN_ALGORITHM(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    TOKEN_HEADER(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    TOKEN_KEY_UNKNOWN(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    TOKEN_SIGNATURE(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    TOKEN_CLAIMS(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    TOKEN_ISSUER(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    TOKEN_AUDIENCE(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    TOKEN_SUBJECT(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    TOKEN_NO_EXPIRY(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    TOKEN_LIFETIME(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    TOKEN_NOT_YET_VALID(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    TOKEN_EXPIRED(Code.UNAUTHENTICATED, "token expired"),
+    SANDBOX_UNKNOWN(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    SANDBOX_DELETED(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    /** The assertion another part of Sallyport should have sent is missing, bad, or for something else. */
+    ASSERTION(Code.UNAUTHENTICATED, "missing or invalid assertion"),
+
+    // The caller's kind and the sandbox meant: PERMISSION_DENIED.
+    SANDBOX_ON_USER_METHOD(Code.PERMISSION_DENIED, "sandbox principals may not call this method"),
+    USER_ON_SANDBOX_METHOD(Code.PERMISSION_DENIED, "this method requires a sandbox principal"),
+    SERVICE_ACCOUNT_REQUIRED(Code.PERMISSION_DENIED, "this method requires a ServiceAccount credential"),
+    SANDBOX_STOPPED(Code.PERMISSION_DENIED, "sandbox is stopped"),
+    CROSS_SANDBOX(Code.PERMISSION_DENIED, "cross-sandbox access denied: principal does not own this sandbox"),
+    NAME_NOT_OWNED(Code.PERMISSION_DENIED, "sandbox not found or not owned by caller"),
+    VALUE_NOT_ALLOWED(Code.PERMISSION_DENIED, "a sandbox may not set this field of the request"),
+    SANDBOX_HEADER(Code.PERMISSION_DENIED, "x-sandbox-id does not agree with the credential"),
+
+    // The body and the metadata: INVALID_ARGUMENT.
+    CONTENT_TYPE(Code.INVALID_ARGUMENT, "content-type must be application/grpc or application/grpc+proto"),
+    HEADER_MALFORMED(Code.INVALID_ARGUMENT, "a header of the request cannot be read in exactly one way"),
+    PATH_MALFORMED(Code.INVALID_ARGUMENT, "the path must be /package.Service/Method, without a query"),
+    BODY_MISSING(Code.INVALID_ARGUMENT, "the request carries no message"),
+    BODY_PARTIAL(Code.INVALID_ARGUMENT, "the request body did not arrive whole"),
+    FRAME_COMPRESSED(Code.INVALID_ARGUMENT, "compressed messages are not accepted"),
+    FRAME_MALFORMED(Code.INVALID_ARGUMENT, "the gRPC frame is malformed"),
+    FRAME_EXTRA(Code.INVALID_ARGUMENT, "more than one message, or bytes after the message"),
+    MESSAGE_TRUNCATED(Code.INVALID_ARGUMENT, Texts.AMBIGUOUS),
+    MESSAGE_VARINT(Code.INVALID_ARGUMENT, Texts.AMBIGUOUS),
+    MESSAGE_TAG(Code.INVALID_ARGUMENT, Texts.AMBIGUOUS),
+    MESSAGE_GROUP(Code.INVALID_ARGUMENT, Texts.AMBIGUOUS),
+    MESSAGE_WIRE_TYPE(Code.INVALID_ARGUMENT, Texts.AMBIGUOUS),
+    MESSAGE_FIELD_REPEATED(Code.INVALID_ARGUMENT, Texts.AMBIGUOUS),
+    MESSAGE_ONEOF(Code.INVALID_ARGUMENT, Texts.AMBIGUOUS),
+    MESSAGE_UTF8(Code.INVALID_ARGUMENT, Texts.AMBIGUOUS),
+    REQUEST_INVALID(Code.INVALID_ARGUMENT, "the request is not valid"),
+
+    // Limits: RESOURCE_EXHAUSTED; time: DEADLINE_EXCEEDED.
+    BODY_TOO_LARGE(Code.RESOURCE_EXHAUSTED, "the request body is over the limit of its method"),
+    TOO_MANY_FAILURES(Code.RESOURCE_EXHAUSTED, "too many failed credentials on this connection"),
+    DEADLINE_PASSED(Code.DEADLINE_EXCEEDED, "the decision came after its deadline"),
+
+    // Outside the policy: UNIMPLEMENTED.
+    METHOD_UNKNOWN(Code.UNIMPLEMENTED, "unknown method"),
+    METHOD_CLOSED(Code.UNIMPLEMENTED, "this method is closed"),
+
+    // Ours is away or unsure: UNAVAILABLE. Never "allow".
+    ISSUER_UNAVAILABLE(Code.UNAVAILABLE, Texts.TRY_AGAIN),
+    STORE_UNAVAILABLE(Code.UNAVAILABLE, Texts.TRY_AGAIN),
+    POLICY_MISMATCH(Code.UNAVAILABLE, Texts.TRY_AGAIN),
+    OVERLOADED(Code.UNAVAILABLE, Texts.TRY_AGAIN),
+    SHUTTING_DOWN(Code.UNAVAILABLE, Texts.TRY_AGAIN),
+    INTERNAL(Code.UNAVAILABLE, Texts.TRY_AGAIN),
+
+    // Not refusals: what the audit log says when a token was made.
+    BOOTSTRAP_MINTED(Code.OK, ""),
+    TOKEN_REFRESHED(Code.OK, "");
+
+    private static final class Texts {
+        static final String INVALID_CREDENTIAL = "invalid credential";
+        static final String AMBIGUOUS = "the request message cannot be read in exactly one way";
+        static final String TRY_AGAIN = "authorization is unavailable, try again";
+    }
+
+    private final String code = name().toLowerCase(Locale.ROOT).replace('_', '-');
+    private final Code statusCode;
+    private final String text;
+
+    Reason(Code statusCode, String text) {
+        this.statusCode = statusCode;
+        this.text = text;
+    }
+
+    /** The stable code for audit lines and metrics: the constant's name in lower case with hyphens. */
+    public String code() {
+        return code;
+    }
+
+    /** The gRPC status the caller sees. */
+    public Code statusCode() {
+        return statusCode;
+    }
+
+    /** The text the caller sees beside the status. */
+    public String text() {
+        return text;
+    }
+
+    /** Status code and text as one. */
+    public Status status() {
+        return statusCode.toStatus().withDescription(text);
+    }
+}

@@ -1,0 +1,23 @@
+package io.sallyport.policy;
+
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * Which sandbox a message named, in the message's own words; {@code ""} where it said nothing, as in protobuf.
+ *
+ * @param id the sandbox's id, for a rule by id
+ * @param name the sandbox's name, for a rule by name
+ * @param workspace the name's workspace; "" is the default workspace
+ * @param inner further ids that must agree, distinct, without the empty ones
+ */
+public record References(String id, String name, String workspace, List<String> inner) {
+    public static final References NONE = new References("", "", "", List.of());
+
+    public References {
+        Objects.requireNonNull(id, "id is null");
+        Objects.requireNonNull(name, "name is null");
+        Objects.requireNonNull(workspace, "workspace is null");
+        inner = List.copyOf(inner);
+    }
+}
