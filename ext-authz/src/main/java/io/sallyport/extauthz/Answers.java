@@ -83,8 +83,8 @@ final class Answers {
     /** The answer to a request that goes to the token issuer. */
     Answer allow(OpenMethod method, Traveller traveller, String assertion) {
         CheckResponse signed = CheckResponse.newBuilder()
-                .setOkResponse(OkHttpResponse.newBuilder()
-                        .addHeaders(overwrite(PrincipalHeader.ASSERTION_NAME, assertion)))
+                .setOkResponse(
+                        OkHttpResponse.newBuilder().addHeaders(overwrite(PrincipalHeader.ASSERTION_NAME, assertion)))
                 .build();
         return new Answer(part(traveller), method.answer(), signed.toByteArray());
     }

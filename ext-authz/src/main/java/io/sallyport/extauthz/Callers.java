@@ -61,8 +61,8 @@ final class Callers {
         }
         return switch (chain.authenticate(header.reveal(), call.path())) {
             case Outcome.Authenticated(Principal principal) -> new Caller.Known(principal);
-            case Outcome.Rejected(Reason reason, String detail) when reason == Reason.CREDENTIAL_UNKNOWN ->
-                new Caller.Stranger(detail);
+            case Outcome.Rejected(Reason reason, String detail)
+            when reason == Reason.CREDENTIAL_UNKNOWN -> new Caller.Stranger(detail);
             case Outcome.Rejected(Reason reason, String detail) -> {
                 if (reason.statusCode() == Status.Code.UNAUTHENTICATED) {
                     failures.count(call.connection());

@@ -125,7 +125,10 @@ final class CheckService {
 
     /** A call and what is needed to answer it. */
     private record Exchange(
-            ServerCall<Question, Answer> call, CheckCall question, @Nullable Deadline deadline, long arrived) {
+            ServerCall<Question, Answer> call,
+            CheckCall question,
+            @Nullable Deadline deadline,
+            long arrived) {
         boolean isLate() {
             return deadline != null && deadline.isExpired();
         }

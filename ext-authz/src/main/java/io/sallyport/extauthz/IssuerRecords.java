@@ -23,7 +23,8 @@ final class IssuerRecords implements RecordSource {
     private static final Metadata.Key<String> ASSERTION =
             Metadata.Key.of(PrincipalHeader.ASSERTION_NAME, Metadata.ASCII_STRING_MARSHALLER);
     private static final Assertion OURSELVES = new Assertion(
-            new Assertion.Caller.ExtAuthz(), "/" + IdentityFeedGrpc.getGetRecordMethod().getFullMethodName());
+            new Assertion.Caller.ExtAuthz(),
+            "/" + IdentityFeedGrpc.getGetRecordMethod().getFullMethodName());
 
     private final ManagedChannel channel;
     private final AssertionMinter minter;
@@ -63,13 +64,12 @@ final class IssuerRecords implements RecordSource {
     }
 
     private static RecordLookup read(SandboxId id, Sandbox sandbox) {
-        SandboxRecord.State state =
-                switch (sandbox.getState()) {
-                    case SANDBOX_STATE_ACTIVE -> SandboxRecord.State.ACTIVE;
-                    case SANDBOX_STATE_STOPPED -> SandboxRecord.State.STOPPED;
-                    case SANDBOX_STATE_DELETED -> SandboxRecord.State.DELETED;
-                    case SANDBOX_STATE_UNSPECIFIED, UNRECOGNIZED -> null;
-                };
+        SandboxRecord.State state = switch (sandbox.getState()) {
+            case SANDBOX_STATE_ACTIVE -> SandboxRecord.State.ACTIVE;
+            case SANDBOX_STATE_STOPPED -> SandboxRecord.State.STOPPED;
+            case SANDBOX_STATE_DELETED -> SandboxRecord.State.DELETED;
+            case SANDBOX_STATE_UNSPECIFIED, UNRECOGNIZED -> null;
+        };
         if (state == null || !sandbox.getId().equals(id.value())) {
             return new RecordLookup.Unavailable("the issuer's answer is not a record of that sandbox");
         }
