@@ -171,7 +171,9 @@ final class Child implements AutoCloseable {
 
     private void signal(String signal) {
         try {
-            new ProcessBuilder("/bin/sh", "-c", "kill -" + signal + " " + process.pid()).start().waitFor();
+            new ProcessBuilder("/bin/sh", "-c", "kill -" + signal + " " + process.pid())
+                    .start()
+                    .waitFor();
         } catch (IOException e) {
             throw new StackException("cannot send SIG" + signal + " to " + name, e);
         } catch (InterruptedException e) {
@@ -189,8 +191,8 @@ final class Child implements AutoCloseable {
     }
 
     private void pump(String readyMark) {
-        try (BufferedReader lines = new BufferedReader(
-                        new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+        try (BufferedReader lines =
+                        new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
                 BufferedWriter file =
                         Files.newBufferedWriter(log, StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {

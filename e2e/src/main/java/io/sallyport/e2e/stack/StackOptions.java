@@ -72,17 +72,7 @@ public record StackOptions(
 
     public StackOptions withMode(GatewayMode newMode) {
         return new StackOptions(
-                root,
-                state,
-                generation,
-                newMode,
-                gatewayId,
-                port,
-                gatewayPort,
-                httpPort,
-                envoy,
-                sandboxes,
-                overrides);
+                root, state, generation, newMode, gatewayId, port, gatewayPort, httpPort, envoy, sandboxes, overrides);
     }
 
     public StackOptions withPorts(int newPort, int newGatewayPort, int newHttpPort) {
@@ -102,17 +92,7 @@ public record StackOptions(
 
     public StackOptions withSandboxes(List<KnownSandbox> newSandboxes) {
         return new StackOptions(
-                root,
-                state,
-                generation,
-                mode,
-                gatewayId,
-                port,
-                gatewayPort,
-                httpPort,
-                envoy,
-                newSandboxes,
-                overrides);
+                root, state, generation, mode, gatewayId, port, gatewayPort, httpPort, envoy, newSandboxes, overrides);
     }
 
     /**
