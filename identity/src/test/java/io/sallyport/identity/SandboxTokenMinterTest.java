@@ -32,9 +32,9 @@ class SandboxTokenMinterTest {
 
         assertThat(minter.keyId()).isEqualTo(keyId);
         assertThat(minter.mint(claims)).isEqualTo(token);
-        assertThat(decode(token.split("\\.")[0]))
+        assertThat(decode(token.split("\\.", -1)[0]))
                 .isEqualTo("{\"kid\":\"" + keyId + "\",\"typ\":\"JWT\",\"alg\":\"EdDSA\"}");
-        assertThat(decode(token.split("\\.")[1]))
+        assertThat(decode(token.split("\\.", -1)[1]))
                 .isEqualTo("{\"iss\":\"openshell-gateway:local\",\"aud\":\"openshell-gateway:local\","
                         + "\"sub\":\"spiffe://openshell/sandbox/alpha\",\"sandbox_id\":\"alpha\","
                         + "\"iat\":1767323045,\"exp\":1767326645,\"jti\":\"t-1\",\"lin\":\"l-1\",\"gen\":2}");
