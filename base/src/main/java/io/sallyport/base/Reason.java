@@ -20,6 +20,8 @@ import java.util.Locale;
  * <tr><td>INVALID_ARGUMENT</td><td>a body or metadata that cannot be read in exactly one way</td></tr>
  * <tr><td>RESOURCE_EXHAUSTED</td><td>over a limit</td></tr>
  * <tr><td>DEADLINE_EXCEEDED</td><td>too slow</td></tr>
+ * <tr><td>NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION</td><td>the registry and the feed only, where the caller is an
+ * operator or a part of ours: there is, or is no, such record</td></tr>
  * <tr><td>UNIMPLEMENTED</td><td>a method outside the policy</td></tr>
  * <tr><td>UNAVAILABLE</td><td>a part of ours is away, slow or unsure; try again</td></tr>
  * </table>
@@ -47,6 +49,8 @@ public enum Reason {
     TOKEN_EXPIRED(Code.UNAUTHENTICATED, "token expired"),
     SANDBOX_UNKNOWN(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
     SANDBOX_DELETED(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    /** A good token, but of no lineage that the issuer opened for this sandbox: it cannot be renewed. */
+    LINEAGE_UNKNOWN(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
     /** The assertion another part of Sallyport should have sent is missing, bad, or for something else. */
     ASSERTION(Code.UNAUTHENTICATED, "missing or invalid assertion"),
 
@@ -78,6 +82,12 @@ public enum Reason {
     MESSAGE_ONEOF(Code.INVALID_ARGUMENT, Texts.AMBIGUOUS),
     MESSAGE_UTF8(Code.INVALID_ARGUMENT, Texts.AMBIGUOUS),
     REQUEST_INVALID(Code.INVALID_ARGUMENT, "the request is not valid"),
+
+    // The records, towards operators and our own parts: NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION.
+    RECORD_UNKNOWN(Code.NOT_FOUND, "no sandbox of this id was ever registered"),
+    RECORD_TAKEN(Code.ALREADY_EXISTS, "the id or the name is taken"),
+    RECORD_DELETED(Code.FAILED_PRECONDITION, "the sandbox is deleted, and a deleted id never comes back"),
+    RECORD_STOPPED(Code.FAILED_PRECONDITION, "the sandbox is stopped"),
 
     // Limits: RESOURCE_EXHAUSTED; time: DEADLINE_EXCEEDED.
     BODY_TOO_LARGE(Code.RESOURCE_EXHAUSTED, "the request body is over the limit of its method"),
