@@ -22,9 +22,8 @@ final class Addresses {
                         .build();
             case Endpoint.Tcp tcp ->
                 Address.newBuilder()
-                        .setSocketAddress(SocketAddress.newBuilder()
-                                .setAddress(host(tcp))
-                                .setPortValue(tcp.port()))
+                        .setSocketAddress(
+                                SocketAddress.newBuilder().setAddress(host(tcp)).setPortValue(tcp.port()))
                         .build();
         };
     }

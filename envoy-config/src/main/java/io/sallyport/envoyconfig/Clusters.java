@@ -70,8 +70,7 @@ final class Clusters {
                                                 .setAddress(Addresses.called(upstream.address()))))))
                 .setCircuitBreakers(circuitBreakers(requests))
                 .putTypedExtensionProtocolOptions(HTTP_OPTIONS, any(http2()));
-        upstream.tls()
-                .ifPresent(tls -> cluster.setTransportSocket(TransportSockets.upstream(tls)));
+        upstream.tls().ifPresent(tls -> cluster.setTransportSocket(TransportSockets.upstream(tls)));
         return cluster.build();
     }
 

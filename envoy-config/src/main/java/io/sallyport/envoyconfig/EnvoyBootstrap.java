@@ -21,15 +21,17 @@ final class EnvoyBootstrap {
 
     static Bootstrap of(EnvoyConfigSettings settings, List<MethodRule> rules, String digest) {
         Bootstrap.Builder bootstrap = Bootstrap.newBuilder()
-                .setNode(Node.newBuilder().setId("sallyport-" + settings.gatewayId()).setCluster("sallyport"))
+                .setNode(Node.newBuilder()
+                        .setId("sallyport-" + settings.gatewayId())
+                        .setCluster("sallyport"))
                 .setStaticResources(StaticResources.newBuilder()
                         .addListeners(new HttpListener(settings).of(new Routes(settings, digest).of(rules)))
                         .addAllClusters(Clusters.of(settings)))
                 .setOverloadManager(Overload.of(settings.limits()))
                 .setLayeredRuntime(runtime(settings.limits()));
         settings.admin()
-                .ifPresent(address -> bootstrap.setAdmin(
-                        Admin.newBuilder().setAddress(Addresses.listenedPrivately(address))));
+                .ifPresent(address ->
+                        bootstrap.setAdmin(Admin.newBuilder().setAddress(Addresses.listenedPrivately(address))));
         return bootstrap.build();
     }
 

@@ -55,15 +55,13 @@ public final class EnvoyConfigMain {
                 required = true,
                 paramLabel = "FILE",
                 description = "The settings, such as envoy-config.yaml.")
-        @Nullable
-        Path config;
+        @Nullable Path config;
 
         @Option(
                 names = "--output",
                 paramLabel = "FILE",
                 description = "Where to write it, whole or not at all; standard output by default.")
-        @Nullable
-        Path output;
+        @Nullable Path output;
 
         @Override
         public Integer call() throws InvalidSettingsException, IOException {
@@ -89,8 +87,7 @@ public final class EnvoyConfigMain {
                 required = true,
                 paramLabel = "FILE",
                 description = "The settings, such as envoy-config.yaml.")
-        @Nullable
-        Path config;
+        @Nullable Path config;
 
         @Override
         public Integer call() throws InvalidSettingsException {

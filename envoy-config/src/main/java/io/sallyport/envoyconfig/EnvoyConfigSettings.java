@@ -7,7 +7,6 @@ import io.sallyport.base.settings.Settings;
 import io.sallyport.policy.AccessPolicy;
 import java.nio.file.Path;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Everything that decides what the generated configuration says, checked.
@@ -82,16 +81,13 @@ record EnvoyConfigSettings(
         boolean stripCredentials = settings.bool("strip-credentials", false);
         Optional<Path> accessLog = settings.optionalPath("access-log").map(Path::toAbsolutePath);
         Limits limits = Limits.read(settings.section("limits"));
-        AccessPolicy policy = policy(settings.section("policy"), problems);
+        Optional<AccessPolicy> policy = AccessPolicy.read(settings.section("policy"));
         settings.done();
         problems.throwIfAny();
-        if (policy == null) {
-            throw new IllegalStateException("a policy that could not be read left no problem behind");
-        }
         return new EnvoyConfigSettings(
                 gatewayId,
                 listen,
-                policy,
+                policy.orElseThrow(() -> new IllegalStateException("a policy is missing and nothing says why")),
                 extAuthz,
                 issuer,
                 gateway,
@@ -100,19 +96,6 @@ record EnvoyConfigSettings(
                 stripCredentials,
                 accessLog,
                 limits);
-    }
-
-    private static @Nullable AccessPolicy policy(Settings section, Problems problems) {
-        try {
-            return AccessPolicy.load(section);
-        } catch (InvalidSettingsException e) {
-            for (String problem : e.problems()) {
-                if (!problems.list().contains(problem)) {
-                    problems.add("policy", problem);
-                }
-            }
-            return null;
-        }
     }
 
     private static void checkListen(Settings settings, Endpoint listen, boolean tls, boolean plaintext) {
@@ -131,9 +114,8 @@ record EnvoyConfigSettings(
 
     private static Upstream upstream(Settings addresses, Settings transports, String name) {
         Endpoint address = addresses.endpoint(name);
-        Optional<Tls.Upstream> tls = transports.has(name)
-                ? Optional.of(Tls.Upstream.read(transports.section(name)))
-                : Optional.empty();
+        Optional<Tls.Upstream> tls =
+                transports.has(name) ? Optional.of(Tls.Upstream.read(transports.section(name))) : Optional.empty();
         if (address instanceof Endpoint.Tcp tcp && addresses.has(name)) {
             if (tcp.port() == 0) {
                 addresses.problem(name, "port 0 is nowhere to call; expected 1 to 65535");

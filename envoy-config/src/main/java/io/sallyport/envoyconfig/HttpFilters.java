@@ -40,8 +40,8 @@ final class HttpFilters {
     private static final List<String> OURS = List.of("x-sandbox-principal", "x-sallyport-", "x-envoy-");
 
     /** Who called, by the client's own account. Envoy writes its own account of it afterwards. */
-    private static final List<String> HEARSAY = List.of(
-            "x-forwarded-", "x-request-id", "x-real-ip", "x-client-trace-id", "x-ot-span-context", "forwarded");
+    private static final List<String> HEARSAY =
+            List.of("x-forwarded-", "x-request-id", "x-real-ip", "x-client-trace-id", "x-ot-span-context", "forwarded");
 
     /** What ext-authz reads, besides path, method and address, which come apart from the headers. */
     private static final List<String> FOR_EXT_AUTHZ =
@@ -77,7 +77,9 @@ final class HttpFilters {
                 .setName("envoy.http.early_header_mutation.header_mutation")
                 .setTypedConfig(any(typed(
                         "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-                        object("mutations", Value.newBuilder().setListValue(mutations).build()))))
+                        object(
+                                "mutations",
+                                Value.newBuilder().setListValue(mutations).build()))))
                 .build();
     }
 
@@ -98,7 +100,7 @@ final class HttpFilters {
                         .setEnvoyGrpc(EnvoyGrpc.newBuilder()
                                 .setClusterName(Clusters.EXT_AUTHZ)
                                 .setAuthority(Clusters.EXT_AUTHZ)
-                                .setSkipEnvoyHeaders(bool(true))))
+                                .setSkipEnvoyHeaders(true)))
                 .setFailureModeAllow(false)
                 .setStatusOnError(HttpStatus.newBuilder().setCode(StatusCode.ServiceUnavailable))
                 .setValidateMutations(true)

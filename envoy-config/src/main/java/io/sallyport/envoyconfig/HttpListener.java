@@ -113,7 +113,8 @@ final class HttpListener {
                 .setPreserveExternalRequestId(false)
                 .setForwardClientCertDetails(ForwardClientCertDetails.SANITIZE)
                 .setServerHeaderTransformation(ServerHeaderTransformation.PASS_THROUGH)
-                // The path is compared as it came. What Envoy would tidy up, ext-authz and the gateway might read otherwise.
+                // The path is compared as it came. What Envoy would tidy up, ext-authz and the gateway might read
+                // otherwise.
                 .setNormalizePath(bool(false))
                 .setMergeSlashes(false)
                 .setPathWithEscapedSlashesAction(PathWithEscapedSlashesAction.REJECT_REQUEST)
@@ -153,8 +154,11 @@ final class HttpListener {
     }
 
     /** Linux: SO_KEEPALIVE, then after 60 s of silence a probe each 15 s, gone after four. */
-    private static final List<SocketOption> TCP_KEEPALIVE =
-            List.of(option("SO_KEEPALIVE", 1, 9, 1), option("TCP_KEEPIDLE", 6, 4, 60), option("TCP_KEEPINTVL", 6, 5, 15), option("TCP_KEEPCNT", 6, 6, 4));
+    private static final List<SocketOption> TCP_KEEPALIVE = List.of(
+            option("SO_KEEPALIVE", 1, 9, 1),
+            option("TCP_KEEPIDLE", 6, 4, 60),
+            option("TCP_KEEPINTVL", 6, 5, 15),
+            option("TCP_KEEPCNT", 6, 6, 4));
 
     private static SocketOption option(String description, long level, long name, long value) {
         return SocketOption.newBuilder()

@@ -53,7 +53,8 @@ final class Routes {
 
     RouteConfiguration of(List<MethodRule> rules) {
         VirtualHost.Builder host = VirtualHost.newBuilder().setName("sallyport").addDomains("*");
-        host.addRoutes(refusal("query", 400, Reason.PATH_MALFORMED, header(":path").setStringMatch(contains("?"))));
+        host.addRoutes(
+                refusal("query", 400, Reason.PATH_MALFORMED, header(":path").setStringMatch(contains("?"))));
         for (MethodRule rule : rules) {
             route(rule).ifPresent(host::addRoutes);
         }
@@ -61,7 +62,9 @@ final class Routes {
                 "content-type",
                 415,
                 Reason.CONTENT_TYPE,
-                header("content-type").setStringMatch(matches(GRPC_CONTENT_TYPES)).setInvertMatch(true)
+                header("content-type")
+                        .setStringMatch(matches(GRPC_CONTENT_TYPES))
+                        .setInvertMatch(true)
                         .setTreatMissingHeaderAsEmpty(true)));
         // 404 is what Envoy's gRPC answer calls UNIMPLEMENTED.
         host.addRoutes(refusal("default-deny", 404, Reason.METHOD_UNKNOWN));

@@ -25,7 +25,8 @@ final class TransportSockets {
         CommonTlsContext.Builder common = common().addTlsCertificates(certificate(tls.keyPair()));
         DownstreamTlsContext.Builder context = DownstreamTlsContext.newBuilder();
         tls.clientCa().ifPresent(ca -> {
-            common.setValidationContext(CertificateValidationContext.newBuilder().setTrustedCa(file(ca)));
+            common.setValidationContext(
+                    CertificateValidationContext.newBuilder().setTrustedCa(file(ca)));
             context.setRequireClientCertificate(bool(true))
                     .setDisableStatelessSessionResumption(true)
                     .setDisableStatefulSessionResumption(true);
@@ -35,12 +36,11 @@ final class TransportSockets {
 
     /** Checks the chain and the name: either alone would let somebody else of the same CA in. */
     static TransportSocket upstream(Tls.Upstream tls) {
-        CommonTlsContext.Builder common = common()
-                .setValidationContext(CertificateValidationContext.newBuilder()
-                        .setTrustedCa(file(tls.ca()))
-                        .addMatchTypedSubjectAltNames(SubjectAltNameMatcher.newBuilder()
-                                .setSanType(SubjectAltNameMatcher.SanType.DNS)
-                                .setMatcher(StringMatcher.newBuilder().setExact(tls.serverName()))));
+        CommonTlsContext.Builder common = common().setValidationContext(CertificateValidationContext.newBuilder()
+                .setTrustedCa(file(tls.ca()))
+                .addMatchTypedSubjectAltNames(SubjectAltNameMatcher.newBuilder()
+                        .setSanType(SubjectAltNameMatcher.SanType.DNS)
+                        .setMatcher(StringMatcher.newBuilder().setExact(tls.serverName()))));
         tls.keyPair().ifPresent(keyPair -> common.addTlsCertificates(certificate(keyPair)));
         return socket(UpstreamTlsContext.newBuilder()
                 .setSni(tls.serverName())
