@@ -20,7 +20,7 @@ public final class Wire {
 
     /** A length-delimited field: bytes, a string, or an embedded message. */
     public Wire bytes(int field, byte[] value) {
-        return varint((long) field << 3 | 2).varint(value.length).raw(value);
+        return varint(((long) field << 3) | 2).varint(value.length).raw(value);
     }
 
     /** An embedded message. */
@@ -37,7 +37,7 @@ public final class Wire {
     public Wire varint(long value) {
         long rest = value;
         while ((rest & ~0x7fL) != 0) {
-            bytes.write((int) (rest & 0x7f | 0x80));
+            bytes.write((int) ((rest & 0x7f) | 0x80));
             rest >>>= 7;
         }
         bytes.write((int) rest);
