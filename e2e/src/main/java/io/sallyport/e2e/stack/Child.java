@@ -73,6 +73,14 @@ final class Child implements AutoCloseable {
         return process.pid();
     }
 
+    String name() {
+        return name;
+    }
+
+    CompletableFuture<?> onExit() {
+        return process.onExit();
+    }
+
     boolean isAlive() {
         return process.isAlive();
     }

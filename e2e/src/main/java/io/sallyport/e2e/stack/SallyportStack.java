@@ -227,6 +227,20 @@ public final class SallyportStack implements AutoCloseable {
         awaitReady(part);
     }
 
+    /** Waits until a part ends that nobody asked to end, and says which and what it said last. */
+    public String awaitEndOfAnyPart() {
+        List<Child> running;
+        synchronized (children) {
+            running = List.copyOf(children.values());
+        }
+        CompletableFuture<?>[] ends = running.stream().map(Child::onExit).toArray(CompletableFuture<?>[]::new);
+        CompletableFuture.anyOf(ends).join();
+        return running.stream()
+                .filter(child -> !child.isAlive())
+                .map(child -> child.name() + " has ended" + child.lastLines())
+                .collect(Collectors.joining("\n"));
+    }
+
     /** Runs one of our programs to its end; its output is in the exception when the code is not the expected one. */
     public void runProgram(String module, int expected, List<String> arguments) {
         Path log = layout.logs().resolve(module + "-" + arguments.getFirst() + ".log");
