@@ -1,5 +1,6 @@
 package io.sallyport.e2e.run;
 
+import com.google.protobuf.ByteString;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientInterceptors;
@@ -41,7 +42,7 @@ final class Client implements AutoCloseable {
      * @param status as the server gave it
      * @param message of the answer; empty without one. It may hold a secret
      */
-    record Answer(Status status, byte[] message) {}
+    record Answer(Status status, ByteString message) {}
 
     Answer call(String method, byte[] message, @Nullable String token) {
         Metadata headers = new Metadata();
@@ -55,9 +56,11 @@ final class Client implements AutoCloseable {
                 .build();
         CallOptions options = CallOptions.DEFAULT.withDeadlineAfter(Duration.ofSeconds(10));
         try {
-            return new Answer(Status.OK, ClientCalls.blockingUnaryCall(withHeaders, descriptor, options, message));
+            return new Answer(
+                    Status.OK,
+                    ByteString.copyFrom(ClientCalls.blockingUnaryCall(withHeaders, descriptor, options, message)));
         } catch (StatusRuntimeException e) {
-            return new Answer(e.getStatus(), new byte[0]);
+            return new Answer(e.getStatus(), ByteString.EMPTY);
         }
     }
 

@@ -1,5 +1,7 @@
 package io.sallyport.e2e.run;
 
+import com.google.protobuf.ByteString;
+import com.google.protobuf.InvalidProtocolBufferException;
 import io.sallyport.e2e.Generation;
 
 /** The requests of the walk-through, in the words of either generation. */
@@ -62,13 +64,13 @@ final class Requests {
     }
 
     /** The policy hash in an answer to {@link #GET_CONFIG}: the same field in both generations. */
-    static String policyHash(byte[] answer) throws com.google.protobuf.InvalidProtocolBufferException {
+    static String policyHash(ByteString answer) throws InvalidProtocolBufferException {
         return io.sallyport.api.openshell00.sandbox.GetSandboxConfigResponse.parseFrom(answer)
                 .getPolicyHash();
     }
 
     /** The token in an answer to {@link #REFRESH}: the same field in both generations. */
-    static String token(byte[] answer) throws com.google.protobuf.InvalidProtocolBufferException {
+    static String token(ByteString answer) throws InvalidProtocolBufferException {
         return io.sallyport.api.openshell00.RefreshSandboxTokenResponse.parseFrom(answer)
                 .getToken();
     }

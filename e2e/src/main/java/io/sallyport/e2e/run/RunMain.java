@@ -38,6 +38,7 @@ import picocli.CommandLine.ParameterException;
 @Command(
         name = "./run",
         sortOptions = false,
+        mixinStandardHelpOptions = true,
         description = "Starts Sallyport before a reference gateway, registers two sandboxes, and walks through what"
                 + " passes and what does not.")
 public final class RunMain implements Callable<Integer> {
@@ -71,9 +72,6 @@ public final class RunMain implements Callable<Integer> {
             defaultValue = "0",
             description = "Where the reference gateway listens on 127.0.0.1 (default: any).")
     private int gatewayPort;
-
-    @Option(names = "--help", usageHelp = true, description = "Show this.")
-    private boolean help;
 
     private final InstantSource clock = InstantSource.system();
     private final long started = System.nanoTime();
@@ -113,7 +111,7 @@ public final class RunMain implements Callable<Integer> {
     public Integer call() throws IOException {
         Path root = Checkout.find(Path.of(""));
         Path state = root.resolve(".sallyport");
-        try (StateLock lock = StateLock.take(state)) {
+        try (StateLock _ = StateLock.take(state)) {
             step("looking for Envoy");
             StackOptions options = StackOptions.of(root, state, EnvoyBinary.find(root))
                     .withGeneration(preset)
@@ -132,7 +130,7 @@ public final class RunMain implements Callable<Integer> {
         Path tokens = tokenFolder(state);
         step("registering alpha, beta and a guest, and writing their token files");
         inParallel(Stream.of("alpha", "beta", guest)
-                .map(id -> () -> create(stack, id, tokens))
+                .map(id -> (Runnable) () -> create(stack, id, tokens))
                 .toList());
         writeRunEnv(stack, state, tokens);
         step("calling through Envoy at " + stack.endpoint() + " (" + preset + ")");

@@ -1,5 +1,6 @@
 package io.sallyport.e2e.run;
 
+import com.google.protobuf.ByteString;
 import io.grpc.Status;
 import io.sallyport.e2e.Generation;
 import io.sallyport.e2e.gateway.KnownSandbox;
@@ -90,7 +91,7 @@ final class WalkThrough {
                 alpha,
                 Status.Code.PERMISSION_DENIED,
                 null);
-        byte[] refreshed = step("alpha", "refresh", Requests.REFRESH, new byte[0], alpha, Status.Code.OK, null);
+        ByteString refreshed = step("alpha", "refresh", Requests.REFRESH, new byte[0], alpha, Status.Code.OK, null);
         step(
                 "alpha",
                 "its own config, refreshed token",
@@ -121,7 +122,7 @@ final class WalkThrough {
 
     private record Bad(String caller, String call, @Nullable String token) {}
 
-    private byte[] step(
+    private ByteString step(
             String caller,
             String call,
             String method,
