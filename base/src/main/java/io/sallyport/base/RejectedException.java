@@ -12,14 +12,21 @@ public final class RejectedException extends Exception {
     private static final long serialVersionUID = 1;
 
     private final Reason reason;
+    private final String detail;
 
     public RejectedException(Reason reason, String detail) {
         super(reason.code() + ": " + Objects.requireNonNull(detail, "detail is null"), null, false, false);
         this.reason = reason;
+        this.detail = detail;
     }
 
     /** Why, in the words of the closed list. */
     public Reason reason() {
         return reason;
+    }
+
+    /** What an operator needs beyond the reason; free of secrets, and never shown to a caller. */
+    public String detail() {
+        return detail;
     }
 }

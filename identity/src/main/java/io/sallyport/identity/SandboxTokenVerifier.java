@@ -1,11 +1,25 @@
 package io.sallyport.identity;
 
+import com.nimbusds.jose.JWSVerifier;
+import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 
-/** Verifies sandbox tokens: everything about a token that can be known without asking anybody. */
+/**
+ * Verifies sandbox tokens: everything about a token that can be known without asking anybody.
+ *
+ * <p>What is cheap comes first, and nothing of the payload is believed before the signature is right. No detail of a
+ * refusal ever holds a part of the token, but for the name of the key it asks for.
+ */
 public final class SandboxTokenVerifier {
+    /** Values of {@code typ} a sandbox token may have; it may also have none. Compared exactly. */
+    private static final Set<String> TYPES = Set.of("JWT", "openshell-sandbox+jwt");
+
     /**
      * What a deployment allows.
      *
@@ -13,9 +27,28 @@ public final class SandboxTokenVerifier {
      * @param leeway how far clocks may disagree
      * @param allowNoExpiry whether {@code exp: 0} means "never" rather than "refuse"
      */
-    public record Limits(Duration maxLifetime, Duration leeway, boolean allowNoExpiry) {}
+    public record Limits(Duration maxLifetime, Duration leeway, boolean allowNoExpiry) {
+        public Limits {
+            Objects.requireNonNull(maxLifetime, "maxLifetime is null");
+            Objects.requireNonNull(leeway, "leeway is null");
+            if (!maxLifetime.isPositive() || leeway.isNegative()) {
+                throw new IllegalArgumentException("maxLifetime must be positive, and leeway not negative");
+            }
+        }
+    }
 
-    public SandboxTokenVerifier(GatewayId gateway, PublicKeys keys, Limits limits, InstantSource clock) {}
+    private final String issuer;
+    private final Map<String, JWSVerifier> keys;
+    private final Limits limits;
+    private final InstantSource clock;
+
+    public SandboxTokenVerifier(
+            GatewayId gateway, PublicKeys keys, Limits limits, Ed25519 signatures, InstantSource clock) {
+        this.issuer = gateway.tokenIssuer();
+        this.keys = Ed25519Jws.verifiers(keys, signatures);
+        this.limits = Objects.requireNonNull(limits, "limits is null");
+        this.clock = Objects.requireNonNull(clock, "clock is null");
+    }
 
     /**
      * The claims of a good token.
@@ -23,6 +56,95 @@ public final class SandboxTokenVerifier {
      * @throws RejectedException with one of the {@code TOKEN_…} reasons
      */
     public SandboxClaims verify(String token) throws RejectedException {
-        throw new UnsupportedOperationException("SandboxTokenVerifier.verify");
+        CompactJws jws = CompactJws.parse(token);
+        jws.checkHeader(TYPES, true);
+        Claims claims = new Claims(jws.verifiedPayload(keys));
+
+        if (!claims.text("iss", Reason.TOKEN_ISSUER).equals(issuer)) {
+            throw new RejectedException(Reason.TOKEN_ISSUER, "iss is not " + issuer);
+        }
+        // A text, never a list: a list would let one token be good for two gateways.
+        if (!claims.text("aud", Reason.TOKEN_AUDIENCE).equals(issuer)) {
+            throw new RejectedException(Reason.TOKEN_AUDIENCE, "aud is not " + issuer);
+        }
+        String id = claims.text("sandbox_id", Reason.TOKEN_SUBJECT);
+        if (!SandboxId.isValid(id)) {
+            throw new RejectedException(Reason.TOKEN_SUBJECT, "sandbox_id is not a sandbox's id");
+        }
+        SandboxId sandbox = new SandboxId(id);
+        if (!claims.text("sub", Reason.TOKEN_SUBJECT).equals(GatewayId.subject(sandbox))) {
+            throw new RejectedException(Reason.TOKEN_SUBJECT, "sub does not agree with sandbox_id");
+        }
+        Instant issuedAt = claims.time("iat");
+        Instant expiresAt = expiry(claims, issuedAt);
+        checkTime(claims, issuedAt, expiresAt);
+        return new SandboxClaims(sandbox, claims.optionalId("jti"), claims.lineage(), issuedAt, expiresAt, jws.keyId());
+    }
+
+    /** Whether the token of these claims, verified before, is over by now. */
+    boolean isExpired(SandboxClaims claims) {
+        return isExpired(claims.expiresAt(), clock.instant());
+    }
+
+    /** {@link GatewayId#tokenIssuer()} of the gateway this verifier works for. */
+    String issuer() {
+        return issuer;
+    }
+
+    /** Whether a key of that name is in the set. */
+    boolean knowsKey(String keyId) {
+        return keys.containsKey(keyId);
+    }
+
+    /** How long from now until the token of these claims is over; never negative. */
+    Duration remaining(SandboxClaims claims) {
+        Instant now = clock.instant();
+        if (claims.expiresAt().equals(Instant.MAX)) {
+            return limits.maxLifetime();
+        }
+        Duration left = Duration.between(now, claims.expiresAt()).plus(limits.leeway());
+        return left.isNegative() ? Duration.ZERO : left;
+    }
+
+    private Instant expiry(Claims claims, Instant issuedAt) throws RejectedException {
+        if (!claims.has("exp")) {
+            throw new RejectedException(Reason.TOKEN_NO_EXPIRY, "no exp");
+        }
+        Instant expiresAt = claims.time("exp");
+        if (expiresAt.equals(Instant.EPOCH)) {
+            if (!limits.allowNoExpiry()) {
+                throw new RejectedException(Reason.TOKEN_NO_EXPIRY, "exp is 0: tokens without end are not accepted");
+            }
+            return Instant.MAX;
+        }
+        if (!expiresAt.isAfter(issuedAt)) {
+            throw new RejectedException(Reason.TOKEN_LIFETIME, "exp is not after iat");
+        }
+        Duration lifetime = Duration.between(issuedAt, expiresAt);
+        if (lifetime.compareTo(limits.maxLifetime()) > 0) {
+            throw new RejectedException(
+                    Reason.TOKEN_LIFETIME,
+                    "good for " + lifetime.toSeconds() + " s, at most "
+                            + limits.maxLifetime().toSeconds() + " s are accepted");
+        }
+        return expiresAt;
+    }
+
+    private void checkTime(Claims claims, Instant issuedAt, Instant expiresAt) throws RejectedException {
+        Instant now = clock.instant();
+        Instant latestStart = now.plus(limits.leeway());
+        if (issuedAt.isAfter(latestStart)) {
+            throw new RejectedException(Reason.TOKEN_NOT_YET_VALID, "iat is in the future");
+        }
+        if (claims.has("nbf") && claims.time("nbf").isAfter(latestStart)) {
+            throw new RejectedException(Reason.TOKEN_NOT_YET_VALID, "nbf is in the future");
+        }
+        if (isExpired(expiresAt, now)) {
+            throw new RejectedException(Reason.TOKEN_EXPIRED, "exp has passed");
+        }
+    }
+
+    private boolean isExpired(Instant expiresAt, Instant now) {
+        return !expiresAt.equals(Instant.MAX) && !now.isBefore(expiresAt.plus(limits.leeway()));
     }
 }

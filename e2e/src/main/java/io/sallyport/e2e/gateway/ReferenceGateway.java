@@ -1,0 +1,138 @@
+package io.sallyport.e2e.gateway;
+
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.handler.codec.http2.Http2FrameCodecBuilder;
+import io.netty.handler.codec.http2.Http2MultiplexHandler;
+import io.netty.handler.codec.http2.Http2Settings;
+import io.sallyport.base.net.GrpcServers;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * The gateway: HTTP/2 on one loopback port, and its record over HTTP on another.
+ *
+ * <p>{@code GET /seen?since=N} gives what arrived after number N, {@code POST /reset} forgets it, {@code POST
+ * /sandboxes?add=id:workspace/name} makes a sandbox known.
+ */
+final class ReferenceGateway implements AutoCloseable {
+    private final SightingLog log = new SightingLog();
+    private final SandboxTable sandboxes;
+    private final EventLoopGroup loops = GrpcServers.eventLoops("gateway", 1);
+    private final Channel server;
+    private final HttpServer control;
+
+    ReferenceGateway(int port, int controlPort, CallerCheck callers, Answers answers, SandboxTable sandboxes)
+            throws IOException {
+        this.sandboxes = sandboxes;
+        InetAddress loopback = InetAddress.getLoopbackAddress();
+        var binding = new ServerBootstrap()
+                .group(loops)
+                .channel(EpollServerSocketChannel.class)
+                .childHandler(new ChannelInitializer<Channel>() {
+                    @Override
+                    protected void initChannel(Channel connection) {
+                        connection
+                                .pipeline()
+                                .addLast(
+                                        Http2FrameCodecBuilder.forServer()
+                                                .validateHeaders(false)
+                                                .initialSettings(Http2Settings.defaultSettings()
+                                                        .maxHeaderListSize(1 << 20)
+                                                        .initialWindowSize(1 << 20))
+                                                .build(),
+                                        new Http2MultiplexHandler(new ChannelInitializer<Channel>() {
+                                            @Override
+                                            protected void initChannel(Channel stream) {
+                                                stream.pipeline().addLast(new StreamHandler(log, callers, answers));
+                                            }
+                                        }));
+                    }
+                })
+                .bind(new InetSocketAddress(loopback, port))
+                .awaitUninterruptibly();
+        if (!binding.isSuccess()) {
+            loops.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
+            throw new IOException("cannot listen on 127.0.0.1:" + port + ": " + binding.cause(), binding.cause());
+        }
+        server = binding.channel();
+        control = HttpServer.create(new InetSocketAddress(loopback, controlPort), 0);
+        control.createContext("/seen", this::seen);
+        control.createContext("/reset", this::reset);
+        control.createContext("/sandboxes", this::sandboxes);
+        control.start();
+    }
+
+    int port() {
+        return ((InetSocketAddress) server.localAddress()).getPort();
+    }
+
+    int controlPort() {
+        return control.getAddress().getPort();
+    }
+
+    void awaitClose() throws InterruptedException {
+        server.closeFuture().await();
+    }
+
+    @Override
+    public void close() {
+        control.stop(0);
+        server.close().awaitUninterruptibly();
+        loops.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
+    }
+
+    private void seen(HttpExchange exchange) throws IOException {
+        long since;
+        try {
+            since = Long.parseLong(query(exchange).getOrDefault("since", "0"));
+        } catch (NumberFormatException e) {
+            reply(exchange, 400, "since is a number\n".getBytes(StandardCharsets.US_ASCII));
+            return;
+        }
+        reply(exchange, 200, SightingJson.write(new SightingJson.Page(log.count(), log.since(since))));
+    }
+
+    private void reset(HttpExchange exchange) throws IOException {
+        log.reset();
+        reply(exchange, 200, new byte[0]);
+    }
+
+    private void sandboxes(HttpExchange exchange) throws IOException {
+        String added = query(exchange).getOrDefault("add", "");
+        try {
+            sandboxes.add(KnownSandbox.parse(added));
+            reply(exchange, 200, new byte[0]);
+        } catch (IllegalArgumentException e) {
+            reply(exchange, 400, new byte[0]);
+        }
+    }
+
+    private static Map<String, String> query(HttpExchange exchange) {
+        String query = exchange.getRequestURI().getQuery();
+        return Stream.of(query == null ? "" : query)
+                .flatMap(text -> Stream.of(text.split("&")))
+                .map(pair -> pair.split("=", 2))
+                .filter(pair -> pair.length == 2)
+                .collect(Collectors.toMap(pair -> pair[0], pair -> pair[1], (first, second) -> second));
+    }
+
+    private static void reply(HttpExchange exchange, int status, byte[] body) throws IOException {
+        try (exchange) {
+            exchange.getResponseHeaders().add("content-type", "application/json");
+            exchange.sendResponseHeaders(status, body.length == 0 ? -1 : body.length);
+            exchange.getResponseBody().write(body);
+        }
+    }
+}
