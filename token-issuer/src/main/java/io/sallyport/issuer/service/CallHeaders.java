@@ -1,11 +1,7 @@
 package io.sallyport.issuer.service;
 
 import io.grpc.Context;
-import io.grpc.Contexts;
 import io.grpc.Metadata;
-import io.grpc.ServerCall;
-import io.grpc.ServerCallHandler;
-import io.grpc.ServerInterceptor;
 import io.sallyport.identity.PrincipalHeader;
 import java.util.ArrayList;
 import java.util.List;
@@ -31,6 +27,11 @@ record CallHeaders(List<String> assertions, @Nullable String requestId) {
         return KEY.get();
     }
 
+    /** The context in which a service finds these headers. */
+    Context in(Context context) {
+        return context.withValue(KEY, this);
+    }
+
     static CallHeaders of(Metadata metadata) {
         List<String> assertions = new ArrayList<>();
         Iterable<String> found = metadata.getAll(ASSERTION);
@@ -43,18 +44,6 @@ record CallHeaders(List<String> assertions, @Nullable String requestId) {
                 requestId != null && requestId.length() > MAX_REQUEST_ID
                         ? requestId.substring(0, MAX_REQUEST_ID)
                         : requestId);
-    }
-
-    /** Carries the headers from the wire to the service. */
-    static ServerInterceptor interceptor() {
-        return new ServerInterceptor() {
-            @Override
-            public <Q, R> ServerCall.Listener<Q> interceptCall(
-                    ServerCall<Q, R> call, Metadata metadata, ServerCallHandler<Q, R> next) {
-                Context context = Context.current().withValue(KEY, CallHeaders.of(metadata));
-                return Contexts.interceptCall(context, call, metadata, next);
-            }
-        };
     }
 
     @Override

@@ -111,7 +111,7 @@ public final class Calls {
         try {
             answer = work.run(call);
         } catch (RejectedException e) {
-            observer.onError(refuse(call, arrived, e.reason(), detail(e)));
+            observer.onError(refuse(call, arrived, e.reason(), e.detail()));
             return;
         } catch (StoreUnavailableException e) {
             storeInTrouble.run();
@@ -161,12 +161,5 @@ public final class Calls {
                 call.headers.requestId(),
                 nanos.getAsLong() - arrived,
                 detail));
-    }
-
-    /** The exception's message without the code it begins with, which the audit line has as a field. */
-    private static String detail(RejectedException e) {
-        String message = String.valueOf(e.getMessage());
-        String code = e.reason().code() + ": ";
-        return message.startsWith(code) ? message.substring(code.length()) : message;
     }
 }

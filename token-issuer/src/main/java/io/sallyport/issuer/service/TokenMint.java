@@ -24,28 +24,24 @@ import java.util.Optional;
 public final class TokenMint {
     private final SandboxStore store;
     private final SandboxTokenMinter minter;
-    private final String keyId;
     private final Duration lifetime;
     private final Duration leeway;
     private final InstantSource clock;
     private final IdSource ids;
 
     /**
-     * @param keyId of the minter's key
      * @param lifetime of every token made here
      * @param leeway how far clocks may disagree about the end of the token that asks for a refresh
      */
     public TokenMint(
             SandboxStore store,
             SandboxTokenMinter minter,
-            String keyId,
             Duration lifetime,
             Duration leeway,
             InstantSource clock,
             IdSource ids) {
         this.store = store;
         this.minter = minter;
-        this.keyId = keyId;
         this.lifetime = lifetime;
         this.leeway = leeway;
         this.clock = clock;
@@ -107,7 +103,7 @@ public final class TokenMint {
     public Minted refresh(SandboxClaims token) throws RejectedException, StoreUnavailableException {
         Instant now = clock.instant();
         // An assertion may live some seconds longer than the token it speaks of. Instant.MAX has no room for leeway.
-        if (token.expiresAt().isBefore(now.minus(leeway))) {
+        if (!token.expiresAt().isAfter(now.minus(leeway))) {
             throw new RejectedException(Reason.TOKEN_EXPIRED, "expired at " + token.expiresAt());
         }
         SandboxId sandbox = token.sandbox();
@@ -149,7 +145,7 @@ public final class TokenMint {
                 Optional.of(lineage),
                 issuedAt,
                 issuedAt.plus(lifetime).truncatedTo(ChronoUnit.SECONDS),
-                keyId);
+                minter.keyId());
         return new Minted(minter.mint(claims), claims);
     }
 }
