@@ -12,6 +12,11 @@ public final class Problems {
         found.add(where + ": " + message);
     }
 
+    /** Notes the mistakes that another collection holds. */
+    public void addAll(Problems others) {
+        found.addAll(others.found);
+    }
+
     public boolean isEmpty() {
         return found.isEmpty();
     }

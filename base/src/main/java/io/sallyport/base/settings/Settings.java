@@ -126,6 +126,16 @@ public final class Settings {
         problems.add(place(lines.getOrDefault(key, line)) + " " + qualified(key), message);
     }
 
+    /** Whether the value of a key is a mapping, for keys that take a word or a mapping. */
+    public boolean isMapping(String key) {
+        return has(key) && values.get(key) instanceof MappingNode;
+    }
+
+    /** Where the mistakes in this file are noted. */
+    public Problems problems() {
+        return problems;
+    }
+
     /** The mapping under a key; empty when the key is missing. */
     public Settings section(String key) {
         Settings child = has(key) && values.get(key) instanceof MappingNode mapping
@@ -256,6 +266,11 @@ public final class Settings {
         return required(key, expected, parser, standIn);
     }
 
+    /** Makes every key known, for a mapping whose own mistake has been noted already. */
+    public void ignore() {
+        asked.addAll(values.keySet());
+    }
+
     /** Reports every key nobody asked for, here and in the sections below. Call it last. */
     public void done() {
         for (String key : values.keySet()) {
@@ -291,12 +306,10 @@ public final class Settings {
     }
 
     private String suggestion(String key) {
-        return asked.stream()
-                .filter(known -> !values.containsKey(known))
-                .map(known -> Map.entry(distance(known, key), known))
-                .filter(entry -> entry.getKey() <= Math.max(2, key.length() / 3))
-                .min(Map.Entry.comparingByKey())
-                .map(entry -> "; did you mean \"" + entry.getValue() + "\"?")
+        List<String> unused =
+                asked.stream().filter(known -> !values.containsKey(known)).toList();
+        return Nearest.of(key, unused)
+                .map(known -> "; did you mean \"" + known + "\"?")
                 .orElse(asked.isEmpty() ? "" : "; known here: " + String.join(", ", asked));
     }
 
@@ -366,24 +379,5 @@ public final class Settings {
 
     private static String print(Duration duration) {
         return duration.toMillis() % 1000 == 0 ? duration.toSeconds() + "s" : duration.toMillis() + "ms";
-    }
-
-    /** Levenshtein distance: how many letters to change, add or drop. */
-    private static int distance(String a, String b) {
-        int[] row = new int[b.length() + 1];
-        for (int j = 0; j <= b.length(); j++) {
-            row[j] = j;
-        }
-        for (int i = 1; i <= a.length(); i++) {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j <= b.length(); j++) {
-                int above = row[j];
-                int replace = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
-                row[j] = Math.min(replace, Math.min(above, row[j - 1]) + 1);
-                diagonal = above;
-            }
-        }
-        return row[b.length()];
     }
 }
