@@ -59,8 +59,7 @@ final class GrpcListener implements AutoCloseable {
             ServerServiceDefinition service)
             throws IOException {
         HealthStatusManager health = new HealthStatusManager();
-        SocketFile socket =
-                endpoint instanceof Endpoint.Unix unix ? SocketFile.prepare(unix.path(), neighbours) : null;
+        SocketFile socket = endpoint instanceof Endpoint.Unix unix ? SocketFile.prepare(unix.path(), neighbours) : null;
         try {
             Endpoint bindAt = socket == null ? endpoint : unixAt(socket);
             NettyServerBuilder builder = GrpcServers.listenOn(bindAt, threads.eventLoops())

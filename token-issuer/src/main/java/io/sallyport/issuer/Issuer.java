@@ -129,9 +129,9 @@ public final class Issuer implements AutoCloseable {
                 IdSource.of(random));
 
         EventLoopGroup eventLoops = GrpcServers.eventLoops("issuer", 1);
-        begin(parts, () -> eventLoops
-                .shutdownGracefully(0, 1, TimeUnit.SECONDS)
-                .awaitUninterruptibly(2, TimeUnit.SECONDS));
+        begin(
+                parts,
+                () -> eventLoops.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(2, TimeUnit.SECONDS));
         ExecutorService workers = Executors.newFixedThreadPool(
                 WORKERS, Thread.ofPlatform().daemon().name("issuer-worker-", 0).factory());
         begin(parts, workers::shutdownNow);

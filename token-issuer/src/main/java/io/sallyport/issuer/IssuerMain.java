@@ -72,8 +72,7 @@ public final class IssuerMain {
             description = "Issues and refreshes sandbox tokens, keeps the sandbox records, publishes the keys.")
     private static final class Root implements Runnable {
         @Spec
-        @Nullable
-        CommandSpec spec;
+        @Nullable CommandSpec spec;
 
         @Override
         public void run() {
@@ -125,12 +124,13 @@ public final class IssuerMain {
         void run(IssuerSettings settings) throws IOException {
             Issuer issuer = Issuer.start(settings, InstantSource.system(), random, StoreHealth.Intervals.DEFAULT);
             CountDownLatch stopped = new CountDownLatch(1);
-            Runtime.getRuntime().addShutdownHook(new Thread(
-                    () -> {
-                        issuer.close();
-                        stopped.countDown();
-                    },
-                    "stop"));
+            Runtime.getRuntime()
+                    .addShutdownHook(new Thread(
+                            () -> {
+                                issuer.close();
+                                stopped.countDown();
+                            },
+                            "stop"));
             log.log(
                     Level.INFO,
                     "ready on envoy={0} feed={1} registry={2} http=http://{3}",
@@ -155,8 +155,9 @@ public final class IssuerMain {
         @Override
         void run(IssuerSettings settings) throws IOException {
             Issuer.Keys keys = Issuer.Keys.load(settings);
-            console.out().println("ok: gateway " + settings.gateway().value() + ", tokens signed with key "
-                    + keys.signing().keyId());
+            console.out()
+                    .println("ok: gateway " + settings.gateway().value() + ", tokens signed with key "
+                            + keys.signing().keyId());
         }
     }
 

@@ -56,8 +56,8 @@ public record IssuerSettings(
 
     /** Checks settings that were read; every mistake is in the exception. */
     static IssuerSettings read(Settings settings, Problems problems) throws InvalidSettingsException {
-        GatewayId gateway = settings.value(
-                "gateway-id", "1 to 128 of [A-Za-z0-9._-]", GatewayId::new, new GatewayId("missing"));
+        GatewayId gateway =
+                settings.value("gateway-id", "1 to 128 of [A-Za-z0-9._-]", GatewayId::new, new GatewayId("missing"));
 
         Settings listen = settings.section("listen");
         Endpoint envoy = local(listen, "envoy");

@@ -38,12 +38,11 @@ final class KeyPublisher implements AutoCloseable {
     private final Endpoint.Tcp endpoint;
 
     /** A document that does not change while the process lives. */
-    private record Document(byte[] body, String etag) {
+    private record Document(String body, String etag) {
         static Document of(String json) {
-            byte[] body = json.getBytes(StandardCharsets.UTF_8);
             try {
-                byte[] digest = MessageDigest.getInstance("SHA-256").digest(body);
-                return new Document(body, '"' + HexFormat.of().formatHex(digest, 0, 16) + '"');
+                byte[] digest = MessageDigest.getInstance("SHA-256").digest(json.getBytes(StandardCharsets.UTF_8));
+                return new Document(json, '"' + HexFormat.of().formatHex(digest, 0, 16) + '"');
             } catch (NoSuchAlgorithmException e) {
                 throw new IllegalStateException("every JDK has SHA-256", e);
             }
@@ -120,7 +119,7 @@ final class KeyPublisher implements AutoCloseable {
                 return;
             }
             headers.set("Content-Type", "application/json");
-            send(exchange, 200, document.body());
+            send(exchange, 200, document.body().getBytes(StandardCharsets.UTF_8));
         }
     }
 
@@ -154,7 +153,6 @@ final class KeyPublisher implements AutoCloseable {
         return """
                 {"issuer":"%s","jwks_uri":"%s","id_token_signing_alg_values_supported":["EdDSA"],\
                 "subject_types_supported":["public"],"response_types_supported":["id_token"]}
-                """
-                .formatted(gateway.tokenIssuer(), jwksUri);
+                """.formatted(gateway.tokenIssuer(), jwksUri);
     }
 }

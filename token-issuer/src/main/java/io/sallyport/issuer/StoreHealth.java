@@ -46,7 +46,7 @@ final class StoreHealth implements AutoCloseable {
     void start() {
         probe();
         long tick = intervals.whenIll().toMillis();
-        scheduler.scheduleWithFixedDelay(this::tick, tick, tick, TimeUnit.MILLISECONDS);
+        var _ = scheduler.scheduleWithFixedDelay(this::tick, tick, tick, TimeUnit.MILLISECONDS);
     }
 
     /** Calls back on every change, and once now. */
@@ -72,7 +72,9 @@ final class StoreHealth implements AutoCloseable {
     /** Every tick is time to probe while it is ill; while it is well, only every so many. */
     private void tick() {
         ticks++;
-        if (!writable || ticks * intervals.whenIll().toMillis() >= intervals.whenWell().toMillis()) {
+        if (!writable
+                || ticks * intervals.whenIll().toMillis()
+                        >= intervals.whenWell().toMillis()) {
             ticks = 0;
             probe();
         }

@@ -66,16 +66,14 @@ public final class Commands {
     /** A command that only groups others: alone it is bad usage. */
     private abstract static class Group implements Runnable {
         @Spec
-        @Nullable
-        CommandSpec spec;
+        @Nullable CommandSpec spec;
 
         @Override
         public void run() {
             CommandSpec own = Objects.requireNonNull(spec);
             throw new ParameterException(
                     own.commandLine(),
-                    "expected one of: "
-                            + String.join(", ", own.subcommands().keySet()));
+                    "expected one of: " + String.join(", ", own.subcommands().keySet()));
         }
     }
 
@@ -94,12 +92,10 @@ public final class Commands {
                 names = "--registry",
                 paramLabel = "unix:/PATH",
                 description = "The issuer's registry socket. Default: $" + REGISTRY_VARIABLE + ".")
-        @Nullable
-        String address;
+        @Nullable String address;
 
         @Spec(Spec.Target.MIXEE)
-        @Nullable
-        CommandSpec spec;
+        @Nullable CommandSpec spec;
 
         RegistryClient connect(Console console) {
             String text = address != null ? address : console.environment().get(REGISTRY_VARIABLE);
@@ -123,32 +119,26 @@ public final class Commands {
     /** Where a token goes: into a file or into a pipe, not both. */
     private static final class DeliveryOptions {
         @ArgGroup(exclusive = false)
-        @Nullable
-        FileOptions file;
+        @Nullable FileOptions file;
 
         @Option(
                 names = "--token-fd",
                 paramLabel = "N",
                 required = true,
                 description = "Write the token, and nothing else, to this inherited pipe or socket (3 or above).")
-        @Nullable
-        Integer descriptor;
+        @Nullable Integer descriptor;
 
         static final class FileOptions {
             @Option(
                     names = "--token-file",
                     paramLabel = "F",
                     required = true,
-                    description = "Write the token to this file: whole or not at all, mode 0400, never through a symlink.")
-            @Nullable
-            Path path;
+                    description =
+                            "Write the token to this file: whole or not at all, mode 0400, never through a symlink.")
+            @Nullable Path path;
 
-            @Option(
-                    names = "--owner",
-                    paramLabel = "UID:GID",
-                    description = "Give the file to this user and group.")
-            @Nullable
-            String owner;
+            @Option(names = "--owner", paramLabel = "UID:GID", description = "Give the file to this user and group.")
+            @Nullable String owner;
         }
 
         /** Checks the place, before a token is made. */
@@ -174,8 +164,7 @@ public final class Commands {
         final Console console;
 
         @Spec
-        @Nullable
-        CommandSpec spec;
+        @Nullable CommandSpec spec;
 
         Work(Console console) {
             this.console = console;
@@ -207,8 +196,7 @@ public final class Commands {
             description = "Makes DIR/jwt (signs sandbox tokens) and DIR/assertion (signs ext-authz's assertions).")
     private static final class GenerateKeys extends Work {
         @Parameters(paramLabel = "DIR", description = "Where; neither of the two may be there yet.")
-        @Nullable
-        Path directory;
+        @Nullable Path directory;
 
         GenerateKeys(Console console) {
             super(console);
@@ -253,8 +241,7 @@ public final class Commands {
         String workspace = "";
 
         @ArgGroup(exclusive = true)
-        @Nullable
-        DeliveryOptions delivery;
+        @Nullable DeliveryOptions delivery;
 
         private final TokenFiles files;
 
@@ -301,8 +288,9 @@ public final class Commands {
         @Override
         void run() throws CommandFailedException {
             try (RegistryClient client = registry.connect(console)) {
-                console.out().println(line(client.call(stub -> stub.getSandbox(
-                        GetSandboxRequest.newBuilder().setId(id).build()))));
+                console.out()
+                        .println(line(client.call(stub -> stub.getSandbox(
+                                GetSandboxRequest.newBuilder().setId(id).build()))));
             }
         }
     }
@@ -358,8 +346,9 @@ public final class Commands {
         void run() throws CommandFailedException {
             try (RegistryClient client = registry.connect(console)) {
                 // First the record: from now on the tokens are worth nothing, wherever they are.
-                console.out().println(line(client.call(stub -> stub.deleteSandbox(
-                        DeleteSandboxRequest.newBuilder().setId(id).build()))));
+                console.out()
+                        .println(line(client.call(stub -> stub.deleteSandbox(
+                                DeleteSandboxRequest.newBuilder().setId(id).build()))));
                 List<TokenFile> written = client.call(stub -> stub.listTokenFiles(
                                 ListTokenFilesRequest.newBuilder().setId(id).build()))
                         .getTokenFilesList();

@@ -11,10 +11,13 @@ import java.util.Optional;
 /** How a new token gets from the registry to where the sandbox finds it: into a file, or into a pipe. */
 sealed interface Delivery {
     /**
+     * Into a file, which {@code sandbox delete} removes again.
+     *
      * @param target checked, and without symbolic links in its directory
      */
     record ToFile(TokenFiles files, Path target, Optional<FileOwner> owner) implements Delivery {}
 
+    /** Into a pipe or a socket that whoever started us reads. */
     record ToDescriptor(int number, PassedDescriptor descriptor) implements Delivery {}
 
     /** Mints a token, hands it over, and says so in a line without it. */

@@ -67,8 +67,7 @@ final class PassedDescriptor {
             MemorySegment bytes = arena.allocateFrom(ValueLayout.JAVA_BYTE, secret);
             long done = 0;
             while (done < secret.length) {
-                long written =
-                        (long) write.invokeExact(captured, number, bytes.asSlice(done), secret.length - done);
+                long written = (long) write.invokeExact(captured, number, bytes.asSlice(done), secret.length - done);
                 if (written < 0) {
                     throw new CommandFailedException("--token-fd " + number + " could not be written (errno "
                             + (int) errno.get(captured, 0L) + "); does its reader still read?");

@@ -29,8 +29,8 @@ final class RegistryClient implements AutoCloseable {
     /** Makes one call. Its answer may hold a token: never print one whole. */
     <T> T call(Function<SandboxRegistryBlockingStub, T> call) throws CommandFailedException {
         try {
-            return call.apply(SandboxRegistryGrpc.newBlockingStub(channel)
-                    .withDeadlineAfter(DEADLINE_SECONDS, TimeUnit.SECONDS));
+            return call.apply(
+                    SandboxRegistryGrpc.newBlockingStub(channel).withDeadlineAfter(DEADLINE_SECONDS, TimeUnit.SECONDS));
         } catch (StatusRuntimeException e) {
             Status status = e.getStatus();
             if (status.getCode() == Status.Code.UNAVAILABLE && status.getCause() != null) {
@@ -44,7 +44,7 @@ final class RegistryClient implements AutoCloseable {
     @Override
     public void close() {
         channel.shutdownNow();
-        eventLoops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+        var _ = eventLoops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
     }
 
     private static String root(Throwable failure) {

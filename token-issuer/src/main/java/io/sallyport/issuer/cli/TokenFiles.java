@@ -115,7 +115,9 @@ final class TokenFiles {
             }
             if (!before.isRegularFile()
                     || before.size() > TokenText.MAX_LENGTH
-                    || !TokenText.read(content(directory, name(path))).map(isOurs::test).orElse(false)) {
+                    || !TokenText.read(content(directory, name(path)))
+                            .map(isOurs::test)
+                            .orElse(false)) {
                 return Removal.REPLACED;
             }
             BasicFileAttributes now = attributes(directory, name(path));
@@ -170,7 +172,8 @@ final class TokenFiles {
             Path target, SecureDirectoryStream<Path> directory, Optional<FileOwner> fileOwner)
             throws IOException, CommandFailedException {
         Path path = directory(target);
-        var attributes = directory.getFileAttributeView(PosixFileAttributeView.class).readAttributes();
+        var attributes =
+                directory.getFileAttributeView(PosixFileAttributeView.class).readAttributes();
         boolean sticky = ((Integer) Files.getAttribute(path, "unix:mode") & 01000) != 0;
         boolean shared = attributes.permissions().contains(PosixFilePermission.GROUP_WRITE)
                 || attributes.permissions().contains(PosixFilePermission.OTHERS_WRITE);
@@ -247,6 +250,7 @@ final class TokenFiles {
         }
     }
 
+    @SuppressWarnings("StreamResourceLeak") // The caller closes it.
     private static SecureDirectoryStream<Path> open(Path target) throws IOException {
         DirectoryStream<Path> stream = Files.newDirectoryStream(directory(target));
         if (stream instanceof SecureDirectoryStream<Path> secure) {
@@ -260,7 +264,10 @@ final class TokenFiles {
         Path absolute = file.toAbsolutePath();
         Path parent = absolute.getParent();
         Path name = absolute.getFileName();
-        if (parent == null || name == null || name.toString().equals("..") || name.toString().equals(".")) {
+        if (parent == null
+                || name == null
+                || name.toString().equals("..")
+                || name.toString().equals(".")) {
             throw new CommandFailedException(file + " is not a file in a directory; choose another path");
         }
         try {

@@ -27,8 +27,8 @@ public final class FeedService extends IdentityFeedGrpc.IdentityFeedImplBase {
             call.sandboxAsked(request.getSandboxId());
             assertions.requireExtAuthz(call);
             SandboxId id = Messages.sandboxId(request.getSandboxId());
-            return Messages.sandbox(store.find(id)
-                    .orElseThrow(() -> new RejectedException(Reason.RECORD_UNKNOWN, id.value())));
+            return Messages.sandbox(
+                    store.find(id).orElseThrow(() -> new RejectedException(Reason.RECORD_UNKNOWN, id.value())));
         });
     }
 }

@@ -45,28 +45,26 @@ public final class RegistryService extends SandboxRegistryGrpc.SandboxRegistryIm
 
     @Override
     public void registerSandbox(RegisterSandboxRequest request, StreamObserver<Sandbox> observer) {
-        calls.answer(
-                SandboxRegistryGrpc.getRegisterSandboxMethod().getFullMethodName(), CALLER, observer, call -> {
-                    call.sandboxAsked(request.getId());
-                    SandboxId id = Messages.sandboxId(request.getId());
-                    SandboxName name = name(request, id);
-                    Registration outcome = store.register(id, name, SandboxRecord.Source.REGISTRY, clock.instant());
-                    return Messages.sandbox(
-                            switch (outcome) {
-                                case Registration.Registered(SandboxRecord record) -> record;
-                                case Registration.IdTaken(SandboxRecord holder) ->
-                                    throw new RejectedException(
-                                            Reason.RECORD_TAKEN,
-                                            id + " is registered as " + holder.name() + ", not as " + name);
-                                case Registration.NameTaken(SandboxRecord holder) ->
-                                    throw new RejectedException(
-                                            Reason.RECORD_TAKEN, name + " is the name of " + holder.id());
-                                case Registration.IdDeleted(SandboxRecord tombstone) ->
-                                    throw new RejectedException(
-                                            Reason.RECORD_DELETED,
-                                            id + " at " + tombstone.deleted().orElseThrow());
-                            });
-                });
+        calls.answer(SandboxRegistryGrpc.getRegisterSandboxMethod().getFullMethodName(), CALLER, observer, call -> {
+            call.sandboxAsked(request.getId());
+            SandboxId id = Messages.sandboxId(request.getId());
+            SandboxName name = name(request, id);
+            Registration outcome = store.register(id, name, SandboxRecord.Source.REGISTRY, clock.instant());
+            return Messages.sandbox(
+                    switch (outcome) {
+                        case Registration.Registered(SandboxRecord record) -> record;
+                        case Registration.IdTaken(SandboxRecord holder) ->
+                            throw new RejectedException(
+                                    Reason.RECORD_TAKEN,
+                                    id + " is registered as " + holder.name() + ", not as " + name);
+                        case Registration.NameTaken(SandboxRecord holder) ->
+                            throw new RejectedException(Reason.RECORD_TAKEN, name + " is the name of " + holder.id());
+                        case Registration.IdDeleted(SandboxRecord tombstone) ->
+                            throw new RejectedException(
+                                    Reason.RECORD_DELETED,
+                                    id + " at " + tombstone.deleted().orElseThrow());
+                    });
+        });
     }
 
     @Override
@@ -147,8 +145,7 @@ public final class RegistryService extends SandboxRegistryGrpc.SandboxRegistryIm
 
     private static SandboxName name(RegisterSandboxRequest request, SandboxId id) throws RejectedException {
         try {
-            return SandboxName.of(
-                    request.getWorkspace(), request.getName().isEmpty() ? id.value() : request.getName());
+            return SandboxName.of(request.getWorkspace(), request.getName().isEmpty() ? id.value() : request.getName());
         } catch (IllegalArgumentException e) {
             throw new RejectedException(Reason.REQUEST_INVALID, String.valueOf(e.getMessage()));
         }

@@ -63,8 +63,7 @@ final class SqliteConnections implements AutoCloseable {
 
     /** A place for a reading connection, opened on first use. */
     private static final class Slot {
-        @Nullable
-        Connection connection;
+        @Nullable Connection connection;
     }
 
     static SqliteConnections open(Path file) throws IOException {
@@ -236,8 +235,7 @@ final class SqliteConnections implements AutoCloseable {
             throw new IOException(directory + " is not a directory; make it, owned by the issuer's user, mode 0700");
         }
         if (!Files.exists(file)) {
-            Files.createFile(
-                    file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+            Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
             return;
         }
         Set<PosixFilePermission> permissions = Files.getPosixFilePermissions(file, LinkOption.NOFOLLOW_LINKS);

@@ -189,8 +189,8 @@ public final class SqliteStore implements SandboxStore {
     @Override
     public void probe(Instant at) throws StoreUnavailableException {
         connections.write(connection -> {
-            try (PreparedStatement upsert = connection.prepareStatement(
-                    "INSERT INTO probes (id, at, padding) VALUES (1, ?, randomblob(?))"
+            try (PreparedStatement upsert =
+                    connection.prepareStatement("INSERT INTO probes (id, at, padding) VALUES (1, ?, randomblob(?))"
                             + " ON CONFLICT (id) DO UPDATE SET at = excluded.at, padding = excluded.padding")) {
                 upsert.setLong(1, at.toEpochMilli());
                 upsert.setInt(2, PROBE_BYTES);
@@ -231,8 +231,8 @@ public final class SqliteStore implements SandboxStore {
     }
 
     private static Optional<SandboxRecord> selectLiving(Connection connection, SandboxName name) throws SQLException {
-        try (PreparedStatement query = connection.prepareStatement(
-                "SELECT id, workspace, name, state, source, created, deleted FROM sandboxes"
+        try (PreparedStatement query =
+                connection.prepareStatement("SELECT id, workspace, name, state, source, created, deleted FROM sandboxes"
                         + " WHERE workspace = ? AND name = ? AND state <> 'deleted'")) {
             query.setString(1, name.workspace());
             query.setString(2, name.name());
