@@ -45,8 +45,9 @@ public final class MessageRule {
     }
 
     /**
-     * Whether a message that names no sandbox is passed over on a stream until one does ({@code empty: skip}); it still
-     * may not name another one inside.
+     * Whether messages of a stream that name no sandbox may pass before the first that does ({@code empty: skip}); they
+     * still may not name another one inside. Without it the first message has to name the sandbox. After that a message
+     * that names none says nothing, either way.
      */
     public boolean skipsEmpty() {
         return words.skipsEmpty();
@@ -74,7 +75,7 @@ public final class MessageRule {
      * @param workspace dotted path of the workspace; "" for none
      * @param agreeing dotted paths of further ids that must agree
      * @param required dotted path → value, {@code present} or {@code absent}
-     * @param skipsEmpty whether messages of a stream that name no sandbox are passed over until one does
+     * @param skipsEmpty {@code empty: skip}, see {@link #skipsEmpty()}
      * @param reason why the message need not name a sandbox; "" when it does
      */
     public record Words(

@@ -1,0 +1,111 @@
+package io.sallyport.envoyconfig;
+
+import static io.sallyport.envoyconfig.Protos.any;
+import static io.sallyport.envoyconfig.Protos.bool;
+import static io.sallyport.envoyconfig.Protos.duration;
+import static io.sallyport.envoyconfig.Protos.uint32;
+
+import io.envoyproxy.envoy.config.cluster.v3.CircuitBreakers;
+import io.envoyproxy.envoy.config.cluster.v3.CircuitBreakers.Thresholds;
+import io.envoyproxy.envoy.config.cluster.v3.Cluster;
+import io.envoyproxy.envoy.config.core.v3.Http2ProtocolOptions;
+import io.envoyproxy.envoy.config.core.v3.KeepaliveSettings;
+import io.envoyproxy.envoy.config.core.v3.RoutingPriority;
+import io.envoyproxy.envoy.config.endpoint.v3.ClusterLoadAssignment;
+import io.envoyproxy.envoy.config.endpoint.v3.Endpoint;
+import io.envoyproxy.envoy.config.endpoint.v3.LbEndpoint;
+import io.envoyproxy.envoy.config.endpoint.v3.LocalityLbEndpoints;
+import io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions;
+import io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig;
+import io.sallyport.base.net.Endpoint.Tcp;
+import io.sallyport.envoyconfig.EnvoyConfigSettings.Upstream;
+import java.time.Duration;
+import java.util.List;
+
+/**
+ * The parts Envoy calls, each with a pool and a circuit breaker of its own, so that none can use up another's.
+ *
+ * <p>The gateway stands here twice: users' calls, streams above all, are counted apart from sandboxes' calls.
+ */
+final class Clusters {
+    static final String EXT_AUTHZ = "ext-authz";
+    static final String ISSUER = "issuer";
+    static final String GATEWAY = "gateway";
+    static final String GATEWAY_USERS = "gateway-users";
+
+    private static final String HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+
+    /** Before a call on a connection that was idle this long, a ping tells whether anybody is there. */
+    private static final Duration PING_WHEN_IDLE = Duration.ofSeconds(60);
+
+    private static final Duration PING_TIMEOUT = Duration.ofSeconds(5);
+
+    private static final int BUFFER_BYTES = 256 << 10;
+    private static final int STREAM_WINDOW = 256 << 10;
+    private static final int CONNECTION_WINDOW = 4 << 20;
+
+    private Clusters() {}
+
+    static List<Cluster> of(EnvoyConfigSettings settings) {
+        Limits limits = settings.limits();
+        return List.of(
+                cluster(EXT_AUTHZ, settings.extAuthz(), limits.authorizationRequests(), limits),
+                cluster(ISSUER, settings.issuer(), limits.issuerRequests(), limits),
+                cluster(GATEWAY, settings.gateway(), limits.gatewayRequests(), limits),
+                cluster(GATEWAY_USERS, settings.gateway(), limits.userRequests(), limits));
+    }
+
+    private static Cluster cluster(String name, Upstream upstream, int requests, Limits limits) {
+        boolean named = upstream.address() instanceof Tcp tcp && !Addresses.isNumeric(tcp);
+        Cluster.Builder cluster = Cluster.newBuilder()
+                .setName(name)
+                .setType(named ? Cluster.DiscoveryType.STRICT_DNS : Cluster.DiscoveryType.STATIC)
+                .setConnectTimeout(duration(limits.connect()))
+                .setPerConnectionBufferLimitBytes(uint32(BUFFER_BYTES))
+                .setLoadAssignment(ClusterLoadAssignment.newBuilder()
+                        .setClusterName(name)
+                        .addEndpoints(LocalityLbEndpoints.newBuilder()
+                                .addLbEndpoints(LbEndpoint.newBuilder()
+                                        .setEndpoint(Endpoint.newBuilder()
+                                                .setAddress(Addresses.called(upstream.address()))))))
+                .setCircuitBreakers(circuitBreakers(requests))
+                .putTypedExtensionProtocolOptions(HTTP_OPTIONS, any(http2()));
+        upstream.tls().ifPresent(tls -> cluster.setTransportSocket(TransportSockets.upstream(tls)));
+        return cluster.build();
+    }
+
+    /**
+     * Both priorities, because a priority without thresholds has Envoy's defaults, 1,024 of everything. Nothing is ever
+     * retried: a call that was doubled could act twice.
+     */
+    private static CircuitBreakers circuitBreakers(int requests) {
+        CircuitBreakers.Builder breakers = CircuitBreakers.newBuilder();
+        for (RoutingPriority priority : List.of(RoutingPriority.DEFAULT, RoutingPriority.HIGH)) {
+            breakers.addThresholds(Thresholds.newBuilder()
+                    .setPriority(priority)
+                    .setMaxConnections(uint32(1024))
+                    .setMaxPendingRequests(uint32(requests))
+                    .setMaxRequests(uint32(requests))
+                    .setMaxRetries(uint32(0))
+                    .setTrackRemaining(true));
+        }
+        return breakers.build();
+    }
+
+    /**
+     * HTTP/2 and nothing else. Pings go out only ahead of a call on an idle connection: gRPC servers take regular pings
+     * without calls for abuse and hang up (grpc-java allows one in two hours).
+     */
+    private static HttpProtocolOptions http2() {
+        return HttpProtocolOptions.newBuilder()
+                .setExplicitHttpConfig(ExplicitHttpConfig.newBuilder()
+                        .setHttp2ProtocolOptions(Http2ProtocolOptions.newBuilder()
+                                .setInitialStreamWindowSize(uint32(STREAM_WINDOW))
+                                .setInitialConnectionWindowSize(uint32(CONNECTION_WINDOW))
+                                .setOverrideStreamErrorOnInvalidHttpMessage(bool(true))
+                                .setConnectionKeepalive(KeepaliveSettings.newBuilder()
+                                        .setConnectionIdleInterval(duration(PING_WHEN_IDLE))
+                                        .setTimeout(duration(PING_TIMEOUT)))))
+                .build();
+    }
+}

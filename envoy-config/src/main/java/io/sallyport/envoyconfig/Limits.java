@@ -1,0 +1,56 @@
+package io.sallyport.envoyconfig;
+
+import io.sallyport.base.settings.Settings;
+import java.time.Duration;
+
+/**
+ * What one Envoy may hold at a time; the {@code limits:} of the settings. Limits of single methods (body, duration) are
+ * the policy's.
+ *
+ * @param connections client connections of this Envoy; more are closed at once
+ * @param streamsPerConnection calls that one connection may have open, at most 100
+ * @param headerBytes largest header block of a request; over it Envoy can only reset the stream
+ * @param heapBytes memory at which Envoy defends itself, see {@link Overload}
+ * @param connectionIdle how long a connection without calls stays open
+ * @param streamIdle how long a user's stream may be silent
+ * @param connect how long a connection to a part of ours may take
+ * @param authorization how long ext-authz may take; then the call ends UNAVAILABLE
+ * @param authorizationRequests checks under way at a time
+ * @param issuerRequests calls to the token issuer under way at a time
+ * @param gatewayRequests sandboxes' calls to the gateway under way at a time
+ * @param userRequests users' calls to the gateway under way at a time, counted apart so that they cannot use up the
+ *     sandboxes' share
+ */
+record Limits(
+        int connections,
+        int streamsPerConnection,
+        int headerBytes,
+        int heapBytes,
+        Duration connectionIdle,
+        Duration streamIdle,
+        Duration connect,
+        Duration authorization,
+        int authorizationRequests,
+        int issuerRequests,
+        int gatewayRequests,
+        int userRequests) {
+    private static final int KIB = 1 << 10;
+    private static final int MIB = 1 << 20;
+
+    /** Reads the {@code limits:} section; each has a default, and bounds outside of which it would protect nobody. */
+    static Limits read(Settings limits) {
+        return new Limits(
+                limits.integer("connections", 4096, 16, 65_536),
+                limits.integer("streams-per-connection", 100, 1, 100),
+                limits.bytes("header-bytes", 80 * KIB, 8 * KIB, 256 * KIB),
+                limits.bytes("heap", 512 * MIB, 128 * MIB, 2047 * MIB),
+                limits.duration("connection-idle", Duration.ofMinutes(15), Duration.ofSeconds(10), Duration.ofDays(1)),
+                limits.duration("stream-idle", Duration.ofHours(1), Duration.ofSeconds(10), Duration.ofDays(7)),
+                limits.duration("connect", Duration.ofSeconds(1), Duration.ofMillis(50), Duration.ofSeconds(10)),
+                limits.duration("authorization", Duration.ofSeconds(1), Duration.ofMillis(50), Duration.ofSeconds(5)),
+                limits.integer("authorization-requests", 4096, 16, 65_536),
+                limits.integer("issuer-requests", 256, 1, 65_536),
+                limits.integer("gateway-requests", 8192, 16, 65_536),
+                limits.integer("user-requests", 1024, 1, 65_536));
+    }
+}

@@ -1,0 +1,30 @@
+package io.sallyport.envoyconfig;
+
+import com.google.protobuf.Any;
+import com.google.protobuf.BoolValue;
+import com.google.protobuf.Duration;
+import com.google.protobuf.Message;
+import com.google.protobuf.UInt32Value;
+import com.google.protobuf.util.Durations;
+
+/** The small wrappers that Envoy's messages are full of. */
+final class Protos {
+    private Protos() {}
+
+    /** Packs without a prefix of its own: {@code type.googleapis.com/} is what Envoy expects. */
+    static Any any(Message message) {
+        return Any.pack(message);
+    }
+
+    static UInt32Value uint32(int value) {
+        return UInt32Value.of(value);
+    }
+
+    static BoolValue bool(boolean value) {
+        return BoolValue.of(value);
+    }
+
+    static Duration duration(java.time.Duration value) {
+        return Durations.fromNanos(value.toNanos());
+    }
+}
