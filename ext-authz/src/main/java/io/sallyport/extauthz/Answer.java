@@ -67,14 +67,26 @@ final class Answer {
 
         @Override
         public int read() {
-            while (part < answer.parts.length) {
-                if (offset < answer.parts[part].length) {
-                    return answer.parts[part][offset++] & 0xFF;
-                }
+            byte[] one = new byte[1];
+            return read(one, 0, 1) < 0 ? -1 : one[0] & 0xFF;
+        }
+
+        @Override
+        public int read(byte[] target, int at, int length) {
+            if (length == 0) {
+                return 0;
+            }
+            while (part < answer.parts.length && offset == answer.parts[part].length) {
                 part++;
                 offset = 0;
             }
-            return -1;
+            if (part == answer.parts.length) {
+                return -1;
+            }
+            int count = Math.min(length, answer.parts[part].length - offset);
+            System.arraycopy(answer.parts[part], offset, target, at, count);
+            offset += count;
+            return count;
         }
     }
 }

@@ -96,7 +96,9 @@ final class Answers {
         if (!expires.equals(Instant.MAX)) {
             metadata.putFields(
                     "token_expires",
-                    Value.newBuilder().setNumberValue(expires.getEpochSecond()).build());
+                    Value.newBuilder()
+                            .setNumberValue((double) expires.getEpochSecond())
+                            .build());
         }
         OkHttpResponse.Builder ok = setPrincipal(sandbox);
         if (stripCredentials) {

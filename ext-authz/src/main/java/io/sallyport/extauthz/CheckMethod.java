@@ -11,10 +11,10 @@ final class CheckMethod {
     /** What came in. */
     sealed interface Question {
         /** A call, to be decided. */
-        record Readable(CheckCall call) implements Question {}
+        record Asked(CheckCall call) implements Question {}
 
         /** Not a {@code CheckRequest}: whatever it is, it is not allowed. */
-        record Unreadable() implements Question {}
+        record Garbled() implements Question {}
     }
 
     private CheckMethod() {}
@@ -32,9 +32,9 @@ final class CheckMethod {
         @Override
         public Question parse(InputStream message) {
             try {
-                return new Question.Readable(CheckCallReader.read(message.readAllBytes()));
+                return new Question.Asked(CheckCallReader.read(message.readAllBytes()));
             } catch (IOException e) {
-                return new Question.Unreadable();
+                return new Question.Garbled();
             }
         }
 

@@ -113,7 +113,7 @@ final class CheckService {
                 public void onHalfClose() {
                     Question asked = question;
                     question = null;
-                    if (asked instanceof Question.Readable(CheckCall readable) && !several) {
+                    if (asked instanceof Question.Asked(CheckCall readable) && !several) {
                         answer(new Exchange(call, readable, deadline, arrived));
                     } else {
                         refuseUnreadable(call, arrived);

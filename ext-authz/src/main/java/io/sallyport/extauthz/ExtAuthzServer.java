@@ -182,7 +182,7 @@ final class ExtAuthzServer implements AutoCloseable {
         threads.shutdownNow();
         issuer.shutdownNow();
         audit.close();
-        loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+        var _ = loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
     }
 
     void awaitTermination() throws InterruptedException {

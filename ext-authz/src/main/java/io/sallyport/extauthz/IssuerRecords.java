@@ -17,6 +17,7 @@ import io.sallyport.identity.SandboxId;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /** Records from the token issuer ({@code sallyport.feed.v1.IdentityFeed/GetRecord}), asked for with our assertion. */
 final class IssuerRecords implements RecordSource {
@@ -50,8 +51,11 @@ final class IssuerRecords implements RecordSource {
                                 .build()),
                 new FutureCallback<>() {
                     @Override
-                    public void onSuccess(Sandbox sandbox) {
-                        result.complete(read(id, sandbox));
+                    public void onSuccess(@Nullable Sandbox sandbox) {
+                        result.complete(
+                                sandbox == null
+                                        ? new RecordLookup.Unavailable("the issuer answered nothing")
+                                        : read(id, sandbox));
                     }
 
                     @Override

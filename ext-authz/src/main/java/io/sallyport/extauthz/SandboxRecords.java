@@ -62,7 +62,7 @@ final class SandboxRecords {
         Kept kept = found.getIfPresent(id);
         if (kept != null && now - kept.askedAt < ttlNanos) {
             if (kept.mayRefresh(now)) {
-                background.execute(() -> ask(id));
+                background.execute(() -> refresh(id));
             }
             return kept.lookup;
         }
@@ -74,6 +74,10 @@ final class SandboxRecords {
     RecordLookup find(SandboxId id) {
         RecordLookup remembered = remembered(id);
         return remembered != null ? remembered : ask(id).join();
+    }
+
+    private void refresh(SandboxId id) {
+        var _ = ask(id);
     }
 
     private CompletableFuture<RecordLookup> ask(SandboxId id) {
@@ -89,11 +93,15 @@ final class SandboxRecords {
         } catch (RuntimeException e) {
             answer = CompletableFuture.failedFuture(e);
         }
-        answer.whenComplete((lookup, failure) -> {
+        var _ = answer.whenComplete((lookup, failure) -> {
             RecordLookup result = failure == null ? lookup : new RecordLookup.Unavailable(failure.toString());
-            keep(id, new Kept(result, askedAt));
-            underWay.remove(id, mine);
-            mine.complete(result);
+            try {
+                keep(id, new Kept(result, askedAt));
+            } finally {
+                // Whoever waits is answered, and the next one asks anew, whatever happens here.
+                underWay.remove(id, mine);
+                mine.complete(result);
+            }
         });
         return mine;
     }

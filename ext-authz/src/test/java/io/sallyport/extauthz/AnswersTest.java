@@ -81,7 +81,7 @@ class AnswersTest {
         assertThat(response.getDynamicMetadata()
                         .getFieldsOrThrow("token_expires")
                         .getNumberValue())
-                .isEqualTo(EXPIRES.getEpochSecond());
+                .isEqualTo((double) EXPIRES.getEpochSecond());
     }
 
     @Test

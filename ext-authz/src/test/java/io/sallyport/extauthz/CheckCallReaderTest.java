@@ -111,13 +111,12 @@ class CheckCallReaderTest {
                 .call();
         assertThat(call.toString()).doesNotContain("s3cret");
         assertThat(String.valueOf(call.authorization())).doesNotContain("s3cret");
-        assertThat(new CheckMethod.Question.Readable(call).toString()).doesNotContain("s3cret");
+        assertThat(new CheckMethod.Question.Asked(call).toString()).doesNotContain("s3cret");
     }
 
     private static boolean parses(byte[] bytes) {
         try {
-            CheckRequest.parseFrom(bytes);
-            return true;
+            return CheckRequest.parseFrom(bytes).isInitialized();
         } catch (InvalidProtocolBufferException e) {
             return false;
         }

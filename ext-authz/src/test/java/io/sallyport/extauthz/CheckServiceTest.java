@@ -92,7 +92,7 @@ class CheckServiceTest {
         channel.shutdownNow();
         server.shutdownNow();
         threads.shutdownNow();
-        loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+        var _ = loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
     }
 
     @Test

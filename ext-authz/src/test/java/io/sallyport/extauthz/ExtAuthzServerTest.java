@@ -110,7 +110,7 @@ class ExtAuthzServerTest {
         channel.shutdownNow();
         server.close();
         issuer.shutdownNow();
-        loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+        var _ = loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
     }
 
     @Test
