@@ -66,6 +66,8 @@ class EnvoyValidateTest {
         Path output = directory.resolve("envoy.yaml");
 
         assertThat(EnvoyConfigMain.run(
+                        System.out,
+                        System.err,
                         "generate", "--config", settings.write(directory).toString(), "--output", output.toString()))
                 .isZero();
 
