@@ -19,8 +19,20 @@ public final class Logging {
         ConsoleHandler console = new ConsoleHandler();
         console.setFormatter(new OneLine());
         console.setLevel(Level.ALL);
+        console.setFilter(Logging::isWorthALine);
         root.addHandler(console);
         root.setLevel(Level.INFO);
+    }
+
+    /** Libraries say some things at every start that no operator can act on. */
+    private static boolean isWorthALine(LogRecord event) {
+        String logger = event.getLoggerName() == null ? "" : event.getLoggerName();
+        // gRPC asks for SO_KEEPALIVE on Unix sockets too.
+        boolean socketOption = logger.equals("io.netty.bootstrap.Bootstrap")
+                && String.valueOf(event.getMessage()).startsWith("Unknown channel option");
+        boolean migration =
+                logger.startsWith("org.flywaydb.") && event.getLevel().intValue() <= Level.INFO.intValue();
+        return !socketOption && !migration;
     }
 
     private static final class OneLine extends Formatter {

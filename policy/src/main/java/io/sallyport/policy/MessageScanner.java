@@ -191,8 +191,6 @@ public final class MessageScanner {
                     }
                 } else if (wire == LENGTH && field.packable) {
                     packed(field, end);
-                } else if (wire == GROUP || wire == GROUP_END) {
-                    throw group();
                 } else {
                     throw new RejectedException(Reason.MESSAGE_WIRE_TYPE, field.name + " comes with wire type " + wire);
                 }
@@ -258,7 +256,8 @@ public final class MessageScanner {
         }
 
         private void packed(Field field, int end) throws RejectedException {
-            int limit = length(end) + position;
+            int length = length(end);
+            int limit = position + length;
             Requirement requirement = field.requirement;
             if (requirement != null) {
                 // An empty packed field is no element: to a decoder it is as if it were not there.
@@ -355,8 +354,12 @@ public final class MessageScanner {
             if ((tag >>> 32) != 0 || (tag >>> 3) == 0) {
                 throw new RejectedException(Reason.MESSAGE_TAG, "a tag is out of range");
             }
-            if ((tag & 7) > FIXED32) {
-                throw new RejectedException(Reason.MESSAGE_TAG, "wire type " + (tag & 7) + " does not exist");
+            int wire = (int) tag & 7;
+            if (wire == GROUP || wire == GROUP_END) {
+                throw new RejectedException(Reason.MESSAGE_GROUP, "a group");
+            }
+            if (wire > FIXED32) {
+                throw new RejectedException(Reason.MESSAGE_TAG, "wire type " + wire + " does not exist");
             }
             return (int) tag;
         }
@@ -374,8 +377,11 @@ public final class MessageScanner {
                 case VARINT -> varint(end);
                 case FIXED64 -> fixed64(end);
                 case FIXED32 -> fixed32(end);
-                case LENGTH -> position += length(end);
-                default -> throw group();
+                case LENGTH -> {
+                    int length = length(end);
+                    position += length;
+                }
+                default -> throw new IllegalStateException("tag() lets no wire type " + wire + " through");
             }
         }
 
@@ -476,10 +482,6 @@ public final class MessageScanner {
 
         private static RejectedException truncated() {
             return new RejectedException(Reason.MESSAGE_TRUNCATED, "a field runs past the end of its message");
-        }
-
-        private static RejectedException group() {
-            return new RejectedException(Reason.MESSAGE_GROUP, "a group");
         }
     }
 }

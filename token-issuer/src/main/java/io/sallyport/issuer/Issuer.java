@@ -1,0 +1,213 @@
+package io.sallyport.issuer;
+
+import io.grpc.ServerInterceptor;
+import io.netty.channel.EventLoopGroup;
+import io.sallyport.base.audit.AuditLog;
+import io.sallyport.base.net.Endpoint;
+import io.sallyport.base.net.GrpcServers;
+import io.sallyport.identity.AssertionVerifier;
+import io.sallyport.identity.Ed25519;
+import io.sallyport.identity.KeyDirectory;
+import io.sallyport.identity.PublicKeys;
+import io.sallyport.identity.SandboxTokenMinter;
+import io.sallyport.identity.SigningKey;
+import io.sallyport.issuer.service.Assertions;
+import io.sallyport.issuer.service.CallInterceptor;
+import io.sallyport.issuer.service.Calls;
+import io.sallyport.issuer.service.FeedService;
+import io.sallyport.issuer.service.IdSource;
+import io.sallyport.issuer.service.RegistryService;
+import io.sallyport.issuer.service.TokenMint;
+import io.sallyport.issuer.service.TokenService;
+import io.sallyport.issuer.store.SandboxStore;
+import io.sallyport.issuer.store.SqliteStore;
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.random.RandomGenerator;
+
+/** The issuer, put together and running. */
+public final class Issuer implements AutoCloseable {
+    private static final Logger log = System.getLogger(Issuer.class.getName());
+
+    /**
+     * Threads that may wait for SQLite. Platform threads on purpose: SQLite is native code and would pin the few carriers
+     * of virtual threads for the length of a disk sync. There is one writer at a time, so more threads would only wait.
+     */
+    private static final int WORKERS = 8;
+
+    /** Assertions are seconds old; their two clocks are closer together than a laptop's and a gateway's. */
+    private static final Duration ASSERTION_LEEWAY = Duration.ofSeconds(5);
+
+    private final Deque<AutoCloseable> parts;
+    private final GrpcListener envoy;
+    private final GrpcListener feed;
+    private final GrpcListener registry;
+    private final KeyPublisher http;
+
+    private Issuer(
+            Deque<AutoCloseable> parts,
+            GrpcListener envoy,
+            GrpcListener feed,
+            GrpcListener registry,
+            KeyPublisher http) {
+        this.parts = parts;
+        this.envoy = envoy;
+        this.feed = feed;
+        this.registry = registry;
+        this.http = http;
+    }
+
+    /**
+     * The keys the issuer needs.
+     *
+     * @param signing signs sandbox tokens
+     * @param published every public key of that directory, for the JWKS
+     * @param assertion verifies what ext-authz vouches for
+     */
+    record Keys(SigningKey signing, PublicKeys published, PublicKeys assertion) {
+        /** Reads them; whatever is wrong is said with its file. */
+        static Keys load(IssuerSettings settings) throws IOException {
+            SigningKey signing = KeyDirectory.readSigning(settings.tokenKeys());
+            PublicKeys published = KeyDirectory.readPublic(settings.tokenKeys());
+            if (published.find(signing.keyId()) == null) {
+                throw new IOException(settings.tokenKeys() + ": the public half of the signing key " + signing.keyId()
+                        + " is not among the public keys; put its public.pem beside it");
+            }
+            return new Keys(signing, published, KeyDirectory.readPublic(settings.assertionKeys()));
+        }
+    }
+
+    /**
+     * Opens the store and all listeners.
+     *
+     * @throws IOException with the remedy, when a part cannot start; nothing is left running then
+     */
+    static Issuer start(
+            IssuerSettings settings, InstantSource clock, RandomGenerator random, StoreHealth.Intervals probing)
+            throws IOException {
+        Deque<AutoCloseable> parts = new ArrayDeque<>();
+        try {
+            return start(settings, clock, random, probing, parts);
+        } catch (IOException | RuntimeException e) {
+            closeAll(parts);
+            throw e;
+        }
+    }
+
+    private static Issuer start(
+            IssuerSettings settings,
+            InstantSource clock,
+            RandomGenerator random,
+            StoreHealth.Intervals probing,
+            Deque<AutoCloseable> parts)
+            throws IOException {
+        Keys keys = Keys.load(settings);
+        Ed25519 signatures = Ed25519.choose();
+        AuditLog audit = begin(parts, AuditLog.start("token-issuer", settings.auditFile()));
+        SandboxStore store = begin(parts, SqliteStore.open(settings.database()));
+        StoreHealth health = begin(parts, new StoreHealth(store, clock, probing));
+        health.start();
+
+        Calls calls = new Calls(audit, clock, System::nanoTime, health::suspect);
+        Assertions assertions = new Assertions(
+                new AssertionVerifier(settings.gateway(), keys.assertion(), ASSERTION_LEEWAY, signatures, clock));
+        TokenMint mint = new TokenMint(
+                store,
+                new SandboxTokenMinter(settings.gateway(), keys.signing(), signatures),
+                settings.tokens().lifetime(),
+                settings.tokens().leeway(),
+                clock,
+                IdSource.of(random));
+
+        EventLoopGroup eventLoops = GrpcServers.eventLoops("issuer", 1);
+        begin(
+                parts,
+                () -> eventLoops.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(2, TimeUnit.SECONDS));
+        ExecutorService workers = Executors.newFixedThreadPool(
+                WORKERS, Thread.ofPlatform().daemon().name("issuer-worker-", 0).factory());
+        begin(parts, workers::shutdownNow);
+
+        GrpcListener.Threads threads = new GrpcListener.Threads(eventLoops, workers);
+        ServerInterceptor interceptor = CallInterceptor.create();
+        IssuerSettings.Listeners listen = settings.listeners();
+        GrpcListener registry = begin(
+                parts,
+                GrpcListener.start(
+                        listen.registry(),
+                        SocketFile.Neighbours.NOBODY,
+                        "rw-------",
+                        threads,
+                        interceptor,
+                        new RegistryService(calls, store, mint, clock).bindService()));
+        GrpcListener feed = begin(
+                parts,
+                GrpcListener.start(
+                        listen.feed(),
+                        SocketFile.Neighbours.ANYBODY,
+                        "rw-rw----",
+                        threads,
+                        interceptor,
+                        new FeedService(calls, assertions, store).bindService()));
+        GrpcListener envoy = begin(
+                parts,
+                GrpcListener.start(
+                        listen.envoy(),
+                        SocketFile.Neighbours.ANYBODY,
+                        "rw-rw----",
+                        threads,
+                        interceptor,
+                        new TokenService(calls, assertions, mint).bindService()));
+        KeyPublisher http =
+                begin(parts, KeyPublisher.start(listen.http(), settings.gateway(), keys.published(), health::writable));
+        health.tell(writable -> List.of(registry, feed, envoy).forEach(listener -> listener.serving(writable)));
+        return new Issuer(parts, envoy, feed, registry, http);
+    }
+
+    Endpoint envoy() {
+        return envoy.endpoint();
+    }
+
+    Endpoint feed() {
+        return feed.endpoint();
+    }
+
+    Endpoint registry() {
+        return registry.endpoint();
+    }
+
+    Endpoint.Tcp http() {
+        return http.endpoint();
+    }
+
+    /** Stops gracefully: no new calls, those under way end, then the store and the audit log are closed. */
+    @Override
+    public void close() {
+        List.of(envoy, feed, registry).forEach(GrpcListener::drain);
+        closeAll(parts);
+    }
+
+    private static <T extends AutoCloseable> T begin(Deque<AutoCloseable> parts, T part) {
+        parts.push(part);
+        return part;
+    }
+
+    /** In the reverse order of the start. */
+    private static void closeAll(Deque<AutoCloseable> parts) {
+        while (!parts.isEmpty()) {
+            try {
+                parts.pop().close();
+            } catch (Exception e) {
+                log.log(Level.WARNING, "stopping", e);
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+package io.sallyport.issuer;
+
+import io.sallyport.base.net.Endpoint;
+import io.sallyport.base.settings.InvalidSettingsException;
+import io.sallyport.base.settings.Problems;
+import io.sallyport.base.settings.Settings;
+import io.sallyport.identity.GatewayId;
+import java.nio.file.Path;
+import java.time.Duration;
+
+/**
+ * The issuer's settings, known to be usable together.
+ *
+ * @param gateway the gateway whose sandboxes are served
+ * @param listeners where the issuer listens
+ * @param database the SQLite file
+ * @param tokenKeys key directory whose signing half signs sandbox tokens
+ * @param assertionKeys key directory whose public half verifies ext-authz's assertions
+ * @param tokens how long tokens live
+ * @param auditFile where refusals and mints are written
+ */
+public record IssuerSettings(
+        GatewayId gateway,
+        Listeners listeners,
+        Path database,
+        Path tokenKeys,
+        Path assertionKeys,
+        Tokens tokens,
+        Path auditFile) {
+    private static final Duration SECOND = Duration.ofSeconds(1);
+
+    /**
+     * Where the issuer listens. TCP only on loopback: none of these listeners speaks TLS yet.
+     *
+     * @param envoy RefreshSandboxToken and IssueSandboxToken, behind Envoy
+     * @param feed records, for ext-authz
+     * @param registry who may exist, for the gateway, its driver and operators
+     * @param http public keys and health
+     */
+    public record Listeners(Endpoint envoy, Endpoint feed, Endpoint.Unix registry, Endpoint.Tcp http) {}
+
+    /**
+     * How long tokens live.
+     *
+     * @param lifetime of a token made here; whole seconds
+     * @param maxLifetime the longest that ext-authz and the gateway accept
+     * @param leeway how far clocks may disagree
+     */
+    public record Tokens(Duration lifetime, Duration maxLifetime, Duration leeway) {}
+
+    /** Reads and checks a settings file. */
+    public static IssuerSettings load(Path file) throws InvalidSettingsException {
+        Problems problems = new Problems();
+        return read(Settings.load(file, problems), problems);
+    }
+
+    /** Checks settings that were read; every mistake is in the exception. */
+    static IssuerSettings read(Settings settings, Problems problems) throws InvalidSettingsException {
+        GatewayId gateway =
+                settings.value("gateway-id", "1 to 128 of [A-Za-z0-9._-]", GatewayId::new, new GatewayId("missing"));
+
+        Settings listen = settings.section("listen");
+        Endpoint envoy = local(listen, "envoy");
+        Endpoint feed = local(listen, "feed");
+        Endpoint.Unix registry = registry(listen);
+        Endpoint.Tcp http = http(listen);
+        if (!problems.isEmpty()) {
+            // Stand-ins are alike; comparing them would report what is not there.
+        } else if (envoy.equals(feed) || envoy.equals(registry) || feed.equals(registry)) {
+            listen.problem("envoy", "envoy, feed and registry each need an address of their own");
+        }
+
+        Settings store = settings.section("store");
+        Path database = absolute(store, "sqlite");
+
+        Settings keys = settings.section("keys");
+        Path tokenKeys = absolute(keys, "tokens");
+        Path assertionKeys = absolute(keys, "assertion");
+
+        Settings tokens = settings.section("tokens");
+        Duration longest = Duration.ofDays(365);
+        Duration maxLifetime = tokens.duration("max-lifetime", Duration.ofHours(24), SECOND, longest);
+        Duration lifetime = tokens.duration("lifetime", Duration.ofHours(1), SECOND, longest);
+        Duration leeway = tokens.duration("leeway", Duration.ofSeconds(60), Duration.ZERO, Duration.ofMinutes(10));
+        if (lifetime.compareTo(maxLifetime) > 0) {
+            tokens.problem("lifetime", "is longer than tokens.max-lifetime, so no token would be accepted");
+        }
+        if (lifetime.toMillis() % 1000 != 0) {
+            tokens.problem("lifetime", "expected whole seconds: tokens count nothing smaller");
+        }
+
+        Settings audit = settings.section("audit");
+        Path auditFile = absolute(audit, "file");
+
+        settings.done();
+        problems.throwIfAny();
+        return new IssuerSettings(
+                gateway,
+                new Listeners(envoy, feed, registry, http),
+                database,
+                tokenKeys,
+                assertionKeys,
+                new Tokens(lifetime, maxLifetime, leeway),
+                auditFile);
+    }
+
+    private static Endpoint local(Settings listen, String key) {
+        Endpoint endpoint = listen.endpoint(key);
+        if (endpoint instanceof Endpoint.Tcp tcp && !tcp.isLoopback()) {
+            listen.problem(
+                    key, tcp + " leaves this machine and would not be encrypted; use unix:/path or 127.0.0.1:port");
+        }
+        return endpoint;
+    }
+
+    private static Endpoint.Unix registry(Settings listen) {
+        Endpoint.Unix standIn = new Endpoint.Unix(Path.of("/missing"));
+        return switch (listen.value("registry", "unix:/path", Endpoint::parse, standIn)) {
+            case Endpoint.Unix unix -> unix;
+            case Endpoint.Tcp tcp -> {
+                listen.problem("registry", tcp + " is open to every user of the machine; use unix:/path");
+                yield standIn;
+            }
+        };
+    }
+
+    private static Endpoint.Tcp http(Settings listen) {
+        Endpoint.Tcp standIn = new Endpoint.Tcp("localhost", 0);
+        return switch (listen.endpoint("http")) {
+            case Endpoint.Tcp tcp when tcp.isLoopback() -> tcp;
+            case Endpoint.Tcp tcp -> {
+                listen.problem("http", tcp + " leaves this machine and would not be encrypted; use 127.0.0.1:port");
+                yield standIn;
+            }
+            case Endpoint.Unix unix -> {
+                listen.problem("http", "expected host:port, found " + unix);
+                yield standIn;
+            }
+        };
+    }
+
+    private static Path absolute(Settings section, String key) {
+        Path path = section.path(key);
+        if (!path.isAbsolute()) {
+            section.problem(key, "expected an absolute path, found \"" + path + "\"");
+        }
+        return path;
+    }
+}

@@ -1,0 +1,158 @@
+package io.sallyport.issuer;
+
+import com.sun.net.httpserver.Headers;
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import io.sallyport.base.net.Endpoint;
+import io.sallyport.identity.GatewayId;
+import io.sallyport.identity.PublicKeys;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The issuer's public side over HTTP: its keys (RFC 7517), where to find them (OpenID Connect Discovery 1.0, as far as it
+ * means something without users), and its health. Only GET and HEAD, only these three paths.
+ */
+final class KeyPublisher implements AutoCloseable {
+    static final String JWKS_PATH = "/.well-known/jwks.json";
+    static final String DISCOVERY_PATH = "/.well-known/openid-configuration";
+    static final String HEALTH_PATH = "/healthz";
+
+    private static final int BACKLOG = 64;
+    // Short enough that a new key is everywhere before it signs.
+    private static final String CACHE = "public, max-age=60, must-revalidate";
+
+    private final HttpServer server;
+    private final ExecutorService handlers;
+    private final Endpoint.Tcp endpoint;
+
+    /** A document that does not change while the process lives. */
+    private record Document(String body, String etag) {
+        static Document of(String json) {
+            try {
+                byte[] digest = MessageDigest.getInstance("SHA-256").digest(json.getBytes(StandardCharsets.UTF_8));
+                return new Document(json, '"' + HexFormat.of().formatHex(digest, 0, 16) + '"');
+            } catch (NoSuchAlgorithmException e) {
+                throw new IllegalStateException("every JDK has SHA-256", e);
+            }
+        }
+    }
+
+    private KeyPublisher(HttpServer server, ExecutorService handlers, Endpoint.Tcp endpoint) {
+        this.server = server;
+        this.handlers = handlers;
+        this.endpoint = endpoint;
+    }
+
+    /** Starts to listen. */
+    static KeyPublisher start(Endpoint.Tcp listen, GatewayId gateway, PublicKeys keys, BooleanSupplier healthy)
+            throws IOException {
+        HttpServer server;
+        try {
+            server = HttpServer.create(new InetSocketAddress(listen.host(), listen.port()), BACKLOG);
+        } catch (IOException e) {
+            throw new IOException("cannot listen on " + listen + " (" + e.getMessage() + "); is the port taken?", e);
+        }
+        Endpoint.Tcp endpoint =
+                new Endpoint.Tcp(listen.host(), server.getAddress().getPort());
+        Map<String, Document> documents = Map.of(
+                JWKS_PATH, Document.of(keys.toJwks()),
+                DISCOVERY_PATH, Document.of(discovery(gateway, "http://" + endpoint + JWKS_PATH)));
+        // Nothing here blocks on anything but the client.
+        ExecutorService handlers = Executors.newVirtualThreadPerTaskExecutor();
+        server.setExecutor(handlers);
+        server.createContext("/", exchange -> {
+            try (exchange) {
+                answer(exchange, documents, healthy);
+            }
+        });
+        server.start();
+        return new KeyPublisher(server, handlers, endpoint);
+    }
+
+    /** Where it listens; the port is the real one. */
+    Endpoint.Tcp endpoint() {
+        return endpoint;
+    }
+
+    @Override
+    public void close() {
+        server.stop(0);
+        handlers.shutdownNow();
+    }
+
+    private static void answer(HttpExchange exchange, Map<String, Document> documents, BooleanSupplier healthy)
+            throws IOException {
+        Headers headers = exchange.getResponseHeaders();
+        headers.set("X-Content-Type-Options", "nosniff");
+        String path = exchange.getRequestURI().getPath();
+        Document document = path == null ? null : documents.get(path);
+        boolean health = HEALTH_PATH.equals(path);
+        if (document == null && !health) {
+            text(exchange, 404, "not here: " + String.join(", ", JWKS_PATH, DISCOVERY_PATH, HEALTH_PATH));
+        } else if (!List.of("GET", "HEAD").contains(exchange.getRequestMethod())) {
+            headers.set("Allow", "GET, HEAD");
+            text(exchange, 405, "GET and HEAD only");
+        } else if (document == null) {
+            headers.set("Cache-Control", "no-store");
+            if (healthy.getAsBoolean()) {
+                text(exchange, 200, "ok");
+            } else {
+                text(exchange, 503, "the store cannot be written");
+            }
+        } else {
+            headers.set("Cache-Control", CACHE);
+            headers.set("ETag", document.etag());
+            if (matches(exchange.getRequestHeaders().get("If-None-Match"), document.etag())) {
+                exchange.sendResponseHeaders(304, -1);
+                return;
+            }
+            headers.set("Content-Type", "application/json");
+            send(exchange, 200, document.body().getBytes(StandardCharsets.UTF_8));
+        }
+    }
+
+    /** If-None-Match (RFC 9110, section 13.1.2): a list of tags, weak ones compared like strong ones, or {@code *}. */
+    private static boolean matches(@Nullable List<String> asked, String etag) {
+        return asked != null
+                && asked.stream()
+                        .flatMap(line -> Arrays.stream(line.split(",")))
+                        .map(String::strip)
+                        .map(tag -> tag.startsWith("W/") ? tag.substring(2) : tag)
+                        .anyMatch(tag -> tag.equals(etag) || tag.equals("*"));
+    }
+
+    private static void text(HttpExchange exchange, int status, String body) throws IOException {
+        exchange.getResponseHeaders().set("Content-Type", "text/plain; charset=utf-8");
+        send(exchange, status, (body + "\n").getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static void send(HttpExchange exchange, int status, byte[] body) throws IOException {
+        if (exchange.getRequestMethod().equals("HEAD")) {
+            exchange.getResponseHeaders().set("Content-Length", String.valueOf(body.length));
+            exchange.sendResponseHeaders(status, -1);
+            return;
+        }
+        exchange.sendResponseHeaders(status, body.length);
+        exchange.getResponseBody().write(body);
+    }
+
+    private static String discovery(GatewayId gateway, String jwksUri) {
+        // A gateway id and an address have no character that JSON would escape.
+        return """
+                {"issuer":"%s","jwks_uri":"%s","id_token_signing_alg_values_supported":["EdDSA"],\
+                "subject_types_supported":["public"],"response_types_supported":["id_token"]}
+                """.formatted(gateway.tokenIssuer(), jwksUri);
+    }
+}

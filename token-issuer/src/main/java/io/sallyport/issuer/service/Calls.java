@@ -1,0 +1,165 @@
+package io.sallyport.issuer.service;
+
+import io.grpc.Context;
+import io.grpc.Metadata;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.stub.StreamObserver;
+import io.sallyport.base.Reason;
+import io.sallyport.base.RejectedException;
+import io.sallyport.base.audit.Audit;
+import io.sallyport.base.audit.AuditEvent;
+import io.sallyport.issuer.store.StoreUnavailableException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.time.InstantSource;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Answers calls: runs the work, turns what went wrong into a status, and leaves a line in the audit log for every
+ * refusal and every mint.
+ *
+ * <p>Neither a request nor an answer is ever logged: the text of a generated message would show its token.
+ */
+public final class Calls {
+    /** The retry hint that gRPC clients with a retry policy obey, in milliseconds (gRFC A6). */
+    public static final Metadata.Key<String> RETRY_AFTER =
+            Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER);
+
+    private static final Logger log = System.getLogger(Calls.class.getName());
+    private static final String RETRY_AFTER_MILLIS = "1000";
+
+    private final Audit audit;
+    private final InstantSource clock;
+    private final LongSupplier nanos;
+    private final Runnable storeInTrouble;
+
+    /**
+     * @param nanos a monotonic clock, such as {@code System::nanoTime}
+     * @param storeInTrouble told each time the store could not be used
+     */
+    public Calls(Audit audit, InstantSource clock, LongSupplier nanos, Runnable storeInTrouble) {
+        this.audit = audit;
+        this.clock = clock;
+        this.nanos = nanos;
+        this.storeInTrouble = storeInTrouble;
+    }
+
+    /** What a service does for one call. */
+    @FunctionalInterface
+    interface Work<R> {
+        R run(Call call) throws RejectedException, StoreUnavailableException;
+    }
+
+    /** One call, filled in for the audit log while it is understood. Used by one thread. */
+    static final class Call {
+        private final String method;
+        private final CallHeaders headers;
+        private String principal;
+        private @Nullable String sandboxAsked;
+        private @Nullable Reason minted;
+        private String detail = "";
+
+        private Call(String method, CallHeaders headers, String principal) {
+            this.method = method;
+            this.headers = headers;
+            this.principal = principal;
+        }
+
+        /** {@code /package.Service/Method}. */
+        String method() {
+            return method;
+        }
+
+        CallHeaders headers() {
+            return headers;
+        }
+
+        void principal(String text) {
+            principal = text;
+        }
+
+        void sandboxAsked(String text) {
+            // Texts of a request may be of any length; a valid id never is.
+            sandboxAsked = text.length() <= 512 ? text : text.substring(0, 512);
+        }
+
+        void minted(Reason reason, TokenMint.Minted token) {
+            minted = reason;
+            detail = "jti=" + token.claims().tokenId().orElse("") + " lin="
+                    + token.lineage().id() + " gen=" + token.lineage().generation() + " exp="
+                    + token.claims().expiresAt().getEpochSecond();
+        }
+    }
+
+    /**
+     * Runs the work and answers with what it returns.
+     *
+     * @param fullMethodName as gRPC's method descriptors have it, {@code package.Service/Method}
+     * @param caller who calls on this listener, until the work knows better
+     */
+    <R> void answer(String fullMethodName, String caller, StreamObserver<R> observer, Work<R> work) {
+        long arrived = nanos.getAsLong();
+        if (Context.current().isCancelled()) {
+            // The caller has gone, or its deadline has passed while the call waited for a thread: change nothing.
+            observer.onError(Status.CANCELLED.asRuntimeException());
+            return;
+        }
+        Call call = new Call("/" + fullMethodName, CallHeaders.current(), caller);
+        R answer;
+        try {
+            answer = work.run(call);
+        } catch (RejectedException e) {
+            observer.onError(refuse(call, arrived, e.reason(), e.detail()));
+            return;
+        } catch (StoreUnavailableException e) {
+            storeInTrouble.run();
+            log.log(Level.WARNING, "{0}: {1}", call.method, e.getMessage());
+            observer.onError(refuse(call, arrived, Reason.STORE_UNAVAILABLE, ""));
+            return;
+        } catch (RuntimeException e) {
+            log.log(Level.ERROR, call.method + " failed", e);
+            observer.onError(refuse(call, arrived, Reason.INTERNAL, e.getClass().getSimpleName()));
+            return;
+        }
+        if (call.minted != null) {
+            record(call, arrived, call.minted, call.detail);
+        }
+        observer.onNext(answer);
+        observer.onCompleted();
+    }
+
+    private StatusRuntimeException refuse(Call call, long arrived, Reason reason, String detail) {
+        record(call, arrived, reason, detail);
+        Status status = reason.status();
+        if (tellsDetail(reason) && !detail.isEmpty()) {
+            status = status.withDescription(reason.text() + ": " + detail);
+        }
+        Metadata trailers = new Metadata();
+        if (reason.statusCode() == Status.Code.UNAVAILABLE) {
+            trailers.put(RETRY_AFTER, RETRY_AFTER_MILLIS);
+        }
+        return status.asRuntimeException(trailers);
+    }
+
+    /** Operators are told what exactly is wrong; sandboxes only ever see the reason's own text. */
+    private static boolean tellsDetail(Reason reason) {
+        return switch (reason) {
+            case RECORD_UNKNOWN, RECORD_TAKEN, RECORD_DELETED, RECORD_STOPPED, REQUEST_INVALID -> true;
+            default -> false;
+        };
+    }
+
+    private void record(Call call, long arrived, Reason reason, String detail) {
+        audit.record(new AuditEvent(
+                clock.instant(),
+                reason,
+                call.principal,
+                call.method,
+                call.sandboxAsked,
+                call.headers.requestId(),
+                nanos.getAsLong() - arrived,
+                detail));
+    }
+}

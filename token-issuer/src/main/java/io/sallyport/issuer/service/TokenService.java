@@ -1,0 +1,86 @@
+package io.sallyport.issuer.service;
+
+import com.google.protobuf.Timestamp;
+import io.grpc.stub.StreamObserver;
+import io.sallyport.api.openshell01.IssueSandboxTokenRequest;
+import io.sallyport.api.openshell01.IssueSandboxTokenResponse;
+import io.sallyport.api.openshell01.OpenShellGrpc;
+import io.sallyport.api.openshell01.RefreshSandboxTokenRequest;
+import io.sallyport.api.openshell01.RefreshSandboxTokenResponse;
+import io.sallyport.base.Reason;
+import io.sallyport.base.RejectedException;
+import io.sallyport.identity.SandboxClaims;
+import java.time.Instant;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * The two methods of the gateway's API that Envoy sends to the issuer. Its other methods are unimplemented here.
+ *
+ * <p>The messages are those of API generation 0.1; on the wire both generations read the answer.
+ */
+public final class TokenService extends OpenShellGrpc.OpenShellImplBase {
+    private static final int MAX_EXTENSION_SERVICES = 64;
+    private static final String CALLER = "anonymous";
+
+    private final Calls calls;
+    private final Assertions assertions;
+    private final TokenMint mint;
+
+    public TokenService(Calls calls, Assertions assertions, TokenMint mint) {
+        this.calls = calls;
+        this.assertions = assertions;
+        this.mint = mint;
+    }
+
+    /**
+     * A new token of the caller's lineage.
+     *
+     * <p>Asked-for extension services are checked like everything else in a request, and no credentials are made for
+     * them: the gateway's extensions are not ours to vouch for.
+     */
+    @Override
+    public void refreshSandboxToken(
+            RefreshSandboxTokenRequest request, StreamObserver<RefreshSandboxTokenResponse> observer) {
+        calls.answer(OpenShellGrpc.getRefreshSandboxTokenMethod().getFullMethodName(), CALLER, observer, call -> {
+            SandboxClaims token = assertions.requireSandbox(call);
+            call.sandboxAsked(token.sandbox().value());
+            checkExtensions(request.getExtensionServiceNamesList());
+            TokenMint.Minted minted = mint.refresh(token);
+            call.minted(Reason.TOKEN_REFRESHED, minted);
+            Instant expires = minted.claims().expiresAt();
+            return RefreshSandboxTokenResponse.newBuilder()
+                    .setToken(minted.token())
+                    .setExpiresAtMs(expires.toEpochMilli())
+                    .setExpirationTime(Timestamp.newBuilder().setSeconds(expires.getEpochSecond()))
+                    .build();
+        });
+    }
+
+    /** Nobody can be a ServiceAccount yet, so everybody is refused as the gateway would refuse them. */
+    @Override
+    public void issueSandboxToken(
+            IssueSandboxTokenRequest request, StreamObserver<IssueSandboxTokenResponse> observer) {
+        calls.answer(OpenShellGrpc.getIssueSandboxTokenMethod().getFullMethodName(), CALLER, observer, call -> {
+            if (!call.headers().assertions().isEmpty()) {
+                call.sandboxAsked(assertions.requireSandbox(call).sandbox().value());
+            }
+            throw new RejectedException(Reason.SERVICE_ACCOUNT_REQUIRED, "");
+        });
+    }
+
+    private static void checkExtensions(List<String> names) throws RejectedException {
+        if (names.size() > MAX_EXTENSION_SERVICES) {
+            throw new RejectedException(
+                    Reason.REQUEST_INVALID, "at most " + MAX_EXTENSION_SERVICES + " extension_service_names");
+        }
+        Set<String> seen = new HashSet<>();
+        for (String name : names) {
+            if (name.isEmpty() || !seen.add(name)) {
+                throw new RejectedException(
+                        Reason.REQUEST_INVALID, "extension_service_names must be unique and not empty");
+            }
+        }
+    }
+}

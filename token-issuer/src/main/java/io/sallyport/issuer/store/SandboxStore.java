@@ -1,0 +1,90 @@
+package io.sallyport.issuer.store;
+
+import io.sallyport.identity.Lineage;
+import io.sallyport.identity.SandboxId;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The records, kept durably.
+ *
+ * <p>Every method that changes something is one transaction: when it returns, what it says has happened is on the disk;
+ * when it throws, nothing has happened. Implementations are safe for use by many threads, and block: call them off the
+ * event loops. Times are kept to the millisecond.
+ */
+public interface SandboxStore extends AutoCloseable {
+    /** Makes a sandbox known, unless its id or its name says no. */
+    Registration register(SandboxId id, SandboxName name, SandboxRecord.Source source, Instant at)
+            throws StoreUnavailableException;
+
+    /** The record of an id; a tombstone is one too. */
+    Optional<SandboxRecord> find(SandboxId id) throws StoreUnavailableException;
+
+    /**
+     * Makes a sandbox's record a tombstone.
+     *
+     * @return the tombstone, the one that was there if it was deleted before; empty if the id was never registered
+     */
+    Optional<SandboxRecord> delete(SandboxId id, Instant at) throws StoreUnavailableException;
+
+    /**
+     * Records in the order of their ids, byte for byte.
+     *
+     * @param after the id that the list starts behind; empty for the start
+     * @param limit how many at most
+     */
+    List<SandboxRecord> list(Optional<SandboxId> after, int limit, boolean includeDeleted)
+            throws StoreUnavailableException;
+
+    /**
+     * Opens a lineage for a living sandbox, at generation 0.
+     *
+     * @param lineage its id, never used before
+     * @param tokenFile where its first token is about to be written, if it is
+     */
+    Succession openLineage(SandboxId id, String lineage, Optional<String> tokenFile, Instant at)
+            throws StoreUnavailableException;
+
+    /** Moves a lineage of a living sandbox forward by one generation. */
+    Succession advanceLineage(SandboxId id, String lineage, Instant at) throws StoreUnavailableException;
+
+    /** Where tokens of a sandbox were to be written, in the order of their paths. */
+    List<TokenFile> tokenFiles(SandboxId id) throws StoreUnavailableException;
+
+    /** Writes something of no meaning durably: returns if and only if the store can be written. */
+    void probe(Instant at) throws StoreUnavailableException;
+
+    @Override
+    void close();
+
+    /** What became of a registration. */
+    sealed interface Registration {
+        /** The sandbox is known, now or since before, under just this name. */
+        record Registered(SandboxRecord record) implements Registration {}
+
+        /** The id belongs to a living sandbox of another name. */
+        record IdTaken(SandboxRecord holder) implements Registration {}
+
+        /** The name belongs to another living sandbox. */
+        record NameTaken(SandboxRecord holder) implements Registration {}
+
+        /** The id was deleted; it never comes back. */
+        record IdDeleted(SandboxRecord tombstone) implements Registration {}
+    }
+
+    /** What became of the wish for a token. */
+    sealed interface Succession {
+        /** A token of this place in this lineage may be signed. */
+        record Granted(Lineage lineage) implements Succession {}
+
+        /** No such id was ever registered. */
+        record NoRecord() implements Succession {}
+
+        /** The sandbox is stopped or deleted. */
+        record NotActive(SandboxRecord record) implements Succession {}
+
+        /** The sandbox has no such lineage. */
+        record NoLineage() implements Succession {}
+    }
+}

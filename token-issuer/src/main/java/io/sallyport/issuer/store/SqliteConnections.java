@@ -1,0 +1,289 @@
+package io.sallyport.issuer.store;
+
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
+import org.flywaydb.core.Flyway;
+import org.flywaydb.core.api.FlywayException;
+import org.jspecify.annotations.Nullable;
+import org.sqlite.SQLiteConfig;
+import org.sqlite.SQLiteDataSource;
+import org.sqlite.SQLiteOpenMode;
+
+/**
+ * The connections to one SQLite file: one that writes, behind a lock, and a few that read.
+ *
+ * <p>SQLite has one writer at a time anyway; a lock of ours in front of it is fair, where SQLite's own waiting is a poll.
+ * Readers see the last commit and never wait for the writer (write-ahead log). A connection that failed is not trusted
+ * again: it is closed, and the next use opens a new one, so that the store recovers when the disk does.
+ */
+final class SqliteConnections implements AutoCloseable {
+    private static final Logger log = System.getLogger(SqliteConnections.class.getName());
+    private static final int READERS = 4;
+    private static final Duration PATIENCE = Duration.ofSeconds(2);
+
+    /** What is done with a connection, within one transaction. */
+    @FunctionalInterface
+    interface Work<T> {
+        T run(Connection connection) throws SQLException;
+    }
+
+    private final Path file;
+    private final Object identity;
+    private final ReentrantLock writing = new ReentrantLock(true);
+    private final BlockingQueue<Slot> readers = new ArrayBlockingQueue<>(READERS);
+    private @Nullable Connection writer;
+    private volatile boolean closed;
+
+    private SqliteConnections(Path file, Object identity) {
+        this.file = file;
+        this.identity = identity;
+        for (int i = 0; i < READERS; i++) {
+            readers.add(new Slot());
+        }
+    }
+
+    /** A place for a reading connection, opened on first use. */
+    private static final class Slot {
+        @Nullable Connection connection;
+    }
+
+    static SqliteConnections open(Path file) throws IOException {
+        prepareFile(file);
+        migrate(file);
+        SqliteConnections connections = new SqliteConnections(file, identity(file));
+        try {
+            connections.writer = connections.openWriter();
+        } catch (SQLException e) {
+            throw new IOException(file + " cannot be used: " + e.getMessage(), e);
+        }
+        return connections;
+    }
+
+    /** Runs the work in a transaction that holds SQLite's write lock from its first statement, and commits it. */
+    <T> T write(Work<T> work) throws StoreUnavailableException {
+        try {
+            if (!writing.tryLock(PATIENCE.toMillis(), TimeUnit.MILLISECONDS)) {
+                throw new StoreUnavailableException("other writes took longer than " + PATIENCE.toSeconds() + " s");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new StoreUnavailableException("interrupted while waiting to write", e);
+        }
+        try {
+            if (closed) {
+                throw new StoreUnavailableException("the store is closed");
+            }
+            Connection connection = writer;
+            if (connection == null) {
+                connection = openWriter();
+                writer = connection;
+            }
+            T result = work.run(connection);
+            // A file that was moved away or replaced would still take the commit, and nobody would ever read it.
+            if (!identity(file).equals(identity)) {
+                throw new SQLException("the file was moved or replaced; restart the issuer");
+            }
+            connection.commit();
+            return result;
+        } catch (SQLException | IOException | RuntimeException e) {
+            discardWriter();
+            if (e instanceof RuntimeException bug) {
+                throw bug;
+            }
+            throw new StoreUnavailableException(file + " could not be written: " + e.getMessage(), e);
+        } finally {
+            writing.unlock();
+        }
+    }
+
+    /** Runs the work on a connection that cannot write, seeing the last commit. */
+    <T> T read(Work<T> work) throws StoreUnavailableException {
+        Slot slot;
+        try {
+            slot = readers.poll(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new StoreUnavailableException("interrupted while waiting to read", e);
+        }
+        if (slot == null) {
+            throw new StoreUnavailableException("other reads took longer than " + PATIENCE.toSeconds() + " s");
+        }
+        try {
+            if (closed) {
+                throw new StoreUnavailableException("the store is closed");
+            }
+            Connection connection = slot.connection;
+            if (connection == null) {
+                connection = openReader();
+                slot.connection = connection;
+            }
+            return work.run(connection);
+        } catch (SQLException | RuntimeException e) {
+            closeQuietly(slot.connection);
+            slot.connection = null;
+            if (e instanceof RuntimeException bug) {
+                throw bug;
+            }
+            throw new StoreUnavailableException(file + " could not be read: " + e.getMessage(), e);
+        } finally {
+            if (closed) {
+                closeQuietly(slot.connection);
+                slot.connection = null;
+            }
+            readers.add(slot);
+        }
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        List<Slot> idle = new ArrayList<>();
+        readers.drainTo(idle);
+        for (Slot slot : idle) {
+            closeQuietly(slot.connection);
+            slot.connection = null;
+        }
+        readers.addAll(idle);
+        writing.lock();
+        try {
+            closeQuietly(writer);
+            writer = null;
+        } finally {
+            writing.unlock();
+        }
+    }
+
+    private void discardWriter() {
+        // Closing rolls back whatever was open.
+        closeQuietly(writer);
+        writer = null;
+    }
+
+    private Connection openWriter() throws SQLException {
+        SQLiteConfig config = config();
+        config.setTransactionMode(SQLiteConfig.TransactionMode.IMMEDIATE);
+        Connection connection = config.createConnection("jdbc:sqlite:" + file);
+        try {
+            // Refuse to promise durability that the file system does not give.
+            expect(connection, "journal_mode", "wal");
+            expect(connection, "synchronous", "2");
+            expect(connection, "foreign_keys", "1");
+            connection.setAutoCommit(false);
+            return connection;
+        } catch (SQLException e) {
+            closeQuietly(connection);
+            throw e;
+        }
+    }
+
+    private Connection openReader() throws SQLException {
+        Connection connection = config().createConnection("jdbc:sqlite:" + file);
+        try (Statement statement = connection.createStatement()) {
+            statement.execute("PRAGMA query_only = 1");
+            return connection;
+        } catch (SQLException e) {
+            closeQuietly(connection);
+            throw e;
+        }
+    }
+
+    private static SQLiteConfig config() {
+        SQLiteConfig config = new SQLiteConfig();
+        config.setJournalMode(SQLiteConfig.JournalMode.WAL);
+        config.setSynchronous(SQLiteConfig.SynchronousMode.FULL);
+        config.enforceForeignKeys(true);
+        config.setBusyTimeout((int) PATIENCE.toMillis());
+        // The file is there by now; one that has gone is an error, not a reason to begin an empty one.
+        config.resetOpenMode(SQLiteOpenMode.CREATE);
+        return config;
+    }
+
+    private static void expect(Connection connection, String pragma, String value) throws SQLException {
+        try (Statement statement = connection.createStatement();
+                ResultSet row = statement.executeQuery("PRAGMA " + pragma)) {
+            String found = row.next() ? row.getString(1) : "nothing";
+            if (!value.equals(found)) {
+                throw new SQLException(pragma + " is " + found + ", not " + value
+                        + "; put the file on a local disk (write-ahead logging needs one)");
+            }
+        }
+    }
+
+    /** The file is made for its owner alone before SQLite opens it; its log and index take their modes from it. */
+    private static void prepareFile(Path file) throws IOException {
+        Path directory = file.toAbsolutePath().getParent();
+        if (directory != null && !Files.isDirectory(directory)) {
+            throw new IOException(directory + " is not a directory; make it, owned by the issuer's user, mode 0700");
+        }
+        if (!Files.exists(file)) {
+            Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+            return;
+        }
+        Set<PosixFilePermission> permissions = Files.getPosixFilePermissions(file, LinkOption.NOFOLLOW_LINKS);
+        if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
+            throw new IOException(file + " is not a regular file; name the database file itself");
+        }
+        if (permissions.contains(PosixFilePermission.OTHERS_WRITE)) {
+            throw new IOException(file + " is writable by everybody, who could register sandboxes with it: chmod o-w");
+        }
+    }
+
+    private static void migrate(Path file) throws IOException {
+        SQLiteDataSource source = new SQLiteDataSource(config());
+        source.setUrl("jdbc:sqlite:" + file);
+        try {
+            Flyway.configure()
+                    .dataSource(source)
+                    .locations("classpath:io/sallyport/issuer/store/sqlite")
+                    .failOnMissingLocations(true)
+                    .validateMigrationNaming(true)
+                    // By default a schema newer than the program passes.
+                    .ignoreMigrationPatterns(new String[0])
+                    .load()
+                    .migrate();
+        } catch (FlywayException e) {
+            throw new IOException(
+                    file + " cannot be brought to this version's schema: " + e.getMessage()
+                            + " (was it written by a newer version?)",
+                    e);
+        }
+    }
+
+    private static Object identity(Path file) throws IOException {
+        Object key = Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
+                .fileKey();
+        if (key == null) {
+            throw new IOException(file + " is on a file system without inode numbers; put it on a local disk");
+        }
+        return key;
+    }
+
+    private static void closeQuietly(@Nullable Connection connection) {
+        if (connection != null) {
+            try {
+                connection.close();
+            } catch (SQLException e) {
+                log.log(Level.DEBUG, "closing a connection", e);
+            }
+        }
+    }
+}

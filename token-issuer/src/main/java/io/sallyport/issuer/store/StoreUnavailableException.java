@@ -1,0 +1,19 @@
+package io.sallyport.issuer.store;
+
+/**
+ * The store could not be read or written: nothing of what was asked has happened, and trying again later may work.
+ *
+ * <p>A full disk, a lock held too long and a broken file all come out as this. A rule that says no is never one: rules
+ * are answers.
+ */
+public final class StoreUnavailableException extends Exception {
+    private static final long serialVersionUID = 1;
+
+    public StoreUnavailableException(String message, Throwable cause) {
+        super(message, cause);
+    }
+
+    public StoreUnavailableException(String message) {
+        super(message);
+    }
+}
