@@ -58,8 +58,8 @@ public final class EnvoyConfigMain implements Runnable {
      */
     static int run(PrintStream out, PrintStream err, String... args) {
         return new CommandLine(new EnvoyConfigMain(out))
-                .setOut(new PrintWriter(out, true))
-                .setErr(new PrintWriter(err, true))
+                .setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
+                .setErr(new PrintWriter(err, true, StandardCharsets.UTF_8))
                 .setExecutionExceptionHandler((failure, commandLine, parsed) -> {
                     if (failure instanceof InvalidSettingsException invalid) {
                         invalid.problems().forEach(commandLine.getErr()::println);

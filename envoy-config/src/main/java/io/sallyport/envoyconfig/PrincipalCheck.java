@@ -28,9 +28,7 @@ final class PrincipalCheck {
 
     /** The filter, as strict as for a method of sandboxes. */
     static RBAC byDefault() {
-        return RBAC.newBuilder()
-                .setRules(rules(principal("sandbox;id=")))
-                .build();
+        return RBAC.newBuilder().setRules(rules(principal("sandbox;id="))).build();
     }
 
     /** What a method's route says instead. */
@@ -51,7 +49,13 @@ final class PrincipalCheck {
     }
 
     private static io.envoyproxy.envoy.config.rbac.v3.RBAC rules(Permission needed) {
-        return io.envoyproxy.envoy.config.rbac.v3.RBAC.newBuilder()
+        return io.envoyproxy
+                .envoy
+                .config
+                .rbac
+                .v3
+                .RBAC
+                .newBuilder()
                 .setAction(io.envoyproxy.envoy.config.rbac.v3.RBAC.Action.ALLOW)
                 .putPolicies(
                         "decided",

@@ -140,7 +140,8 @@ class EnvoyBootstrapTest {
                         "{connections: 17, streams-per-connection: 3, header-bytes: 16KiB, authorization: 250ms,"
                                 + " authorization-requests: 101, issuer-requests: 102, gateway-requests: 103,"
                                 + " user-requests: 104, heap: 256MiB}"));
-        HttpConnectionManager manager = bootstrap.getStaticResources()
+        HttpConnectionManager manager = bootstrap
+                .getStaticResources()
                 .getListeners(0)
                 .getFilterChains(0)
                 .getFilters(0)
@@ -163,7 +164,8 @@ class EnvoyBootstrapTest {
                                 .getValue()))
                 .containsExactly(101, 102, 103, 104);
         assertThat(bootstrap.getOverloadManager().toString()).contains("fixed_heap", "downstream_max_connections");
-        assertThat(bootstrap.getLayeredRuntime()
+        assertThat(bootstrap
+                        .getLayeredRuntime()
                         .getLayers(0)
                         .getStaticLayer()
                         .getFieldsOrThrow("envoy.resource_limits.listener.sallyport.connection_limit")
@@ -178,7 +180,8 @@ class EnvoyBootstrapTest {
                 .with("admin", "unix:/run/admin.sock")
                 .upstreams("unix:/run/a.sock", "localhost:1", "[::1]:2"));
 
-        assertThat(bootstrap.getStaticResources()
+        assertThat(bootstrap
+                        .getStaticResources()
                         .getListeners(0)
                         .getAddress()
                         .getPipe()

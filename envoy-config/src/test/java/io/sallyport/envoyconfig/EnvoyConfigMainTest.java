@@ -70,7 +70,8 @@ class EnvoyConfigMainTest {
 
     @Test
     void validateSaysNothingWhenThereIsNothingToSay() {
-        Run run = run("validate", "--config", new SettingsText().write(directory).toString());
+        Run run =
+                run("validate", "--config", new SettingsText().write(directory).toString());
 
         assertThat(run).isEqualTo(new Run(0, "", ""));
     }

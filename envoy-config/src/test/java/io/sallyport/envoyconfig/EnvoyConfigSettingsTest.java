@@ -3,6 +3,7 @@ package io.sallyport.envoyconfig;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -15,7 +16,11 @@ class EnvoyConfigSettingsTest {
     Path directory;
 
     /** A key set wrong, and words of the complaint. */
-    private record Mistake(String key, String value, String... words) {}
+    record Mistake(String key, String value, List<String> words) {
+        Mistake(String key, String value, String... words) {
+            this(key, value, List.of(words));
+        }
+    }
 
     static Stream<Mistake> mistakes() {
         return Stream.of(
@@ -84,7 +89,8 @@ class EnvoyConfigSettingsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"127.0.0.1:8080", "127.0.0.1:0", "localhost:8080", "\"[::1]:8080\"", "\"unix:/run/e.sock\""})
+    @ValueSource(
+            strings = {"127.0.0.1:8080", "127.0.0.1:0", "localhost:8080", "\"[::1]:8080\"", "\"unix:/run/e.sock\""})
     void plaintextIsForLoopback(String listen) {
         assertThat(new SettingsText().with("listen", listen).problems(directory))
                 .isEmpty();

@@ -18,10 +18,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
@@ -81,7 +81,8 @@ class EnvoyPartsTest {
     }
 
     /** Answers that no ext-authz of ours would give. */
-    private enum Failure {
+    @SuppressWarnings("ImmutableEnumChecker") // the decisions hold nothing
+    enum Failure {
         SLOW(answer -> {}),
         FAILS(answer -> answer.onError(Status.INTERNAL.asException())),
         UNIMPLEMENTED(answer -> answer.onError(Status.UNIMPLEMENTED.asException())),
@@ -116,7 +117,8 @@ class EnvoyPartsTest {
     void anExtAuthzThatIsUnsureIsAnOutageWithAHint(Failure failure) throws Exception {
         live.extAuthz().decide(failure.decision);
 
-        Answer answer = client.call(grpc(ProbePolicy.SANDBOX).set("x-sandbox-principal", FakeExtAuthz.PRINCIPAL), ALPHA);
+        Answer answer =
+                client.call(grpc(ProbePolicy.SANDBOX).set("x-sandbox-principal", FakeExtAuthz.PRINCIPAL), ALPHA);
 
         assertThat(answer.grpcStatus()).isEqualTo(Code.UNAVAILABLE.value());
         assertThat(answer.message()).isEqualTo(TRY_AGAIN);
@@ -136,7 +138,8 @@ class EnvoyPartsTest {
     void anExtAuthzThatIsAwayIsAnOutage(@TempDir Path directory) throws Exception {
         try (LiveEnvoy own = LiveEnvoy.start(directory, new SettingsText());
                 RawHttp2 connection = own.connect()) {
-            assertThat(connection.call(grpc(ProbePolicy.SANDBOX), ALPHA).grpcStatus()).isZero();
+            assertThat(connection.call(grpc(ProbePolicy.SANDBOX), ALPHA).grpcStatus())
+                    .isZero();
             own.gateway().forget();
             own.extAuthz().close();
 
@@ -180,7 +183,8 @@ class EnvoyPartsTest {
     }
 
     /** What stands where a CheckResponse should. */
-    private enum Garbage {
+    @SuppressWarnings("ImmutableEnumChecker") // nobody writes to the bytes
+    enum Garbage {
         NOT_A_FRAME("pong".getBytes(StandardCharsets.US_ASCII)),
         NOT_A_MESSAGE(RawHttp2.frame(new byte[] {(byte) 0xff, (byte) 0xff, (byte) 0xff})),
         AN_EMPTY_MESSAGE(RawHttp2.frame(new byte[0])),
@@ -238,7 +242,8 @@ class EnvoyPartsTest {
             live.gateway().awaitBody(2000 * ALPHA.length);
             live.gateway().silent(false);
 
-            assertThat(client.call(grpc(ProbePolicy.SANDBOX), ALPHA).grpcStatus()).isZero();
+            assertThat(client.call(grpc(ProbePolicy.SANDBOX), ALPHA).grpcStatus())
+                    .isZero();
         } finally {
             connections.forEach(RawHttp2::close);
         }

@@ -76,14 +76,14 @@ class EnvoyTlsTest {
             try (RawHttp2 connection = live.connect()) {
                 assertThat(connection
                                 .call(
-                                        grpc(ProbePolicy.SANDBOX).set("x-forwarded-client-cert", "Subject=\"CN=forged\""),
+                                        grpc(ProbePolicy.SANDBOX)
+                                                .set("x-forwarded-client-cert", "Subject=\"CN=forged\""),
                                         ALPHA)
                                 .grpcStatus())
                         .isZero();
             }
 
-            assertThat(live.gateway().arrivals().getFirst().headers())
-                    .doesNotContainKey("x-forwarded-client-cert");
+            assertThat(live.gateway().arrivals().getFirst().headers()).doesNotContainKey("x-forwarded-client-cert");
             // Envoy names the certificate's subject to ext-authz, whatever it is told; the certificate itself it keeps.
             AttributeContext attributes = live.extAuthz().asked().getFirst().getAttributes();
             assertThat(attributes.getSource().getPrincipal()).isEqualTo("CN=client");

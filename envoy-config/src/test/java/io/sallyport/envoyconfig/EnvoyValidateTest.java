@@ -20,13 +20,13 @@ class EnvoyValidateTest {
     @TempDir
     Path directory;
 
-    private enum ListenerTls {
+    enum ListenerTls {
         NONE,
         SERVER,
         CLIENT_CA
     }
 
-    private record Row(String preset, ListenerTls tls, boolean everything) {}
+    record Row(String preset, ListenerTls tls, boolean everything) {}
 
     static Stream<Row> rows() {
         List<Row> rows = new ArrayList<>();
@@ -59,7 +59,8 @@ class EnvoyValidateTest {
                     .upstreams("unix:/run/a.sock", "issuer.example:443", "10.0.0.1:443")
                     .with(
                             "upstream-tls",
-                            "{gateway: {ca: " + directory.resolve("certificate.pem") + ", server-name: gateway, " + files
+                            "{gateway: {ca: " + directory.resolve("certificate.pem") + ", server-name: gateway, "
+                                    + files
                                     + "}, issuer: {ca: " + directory.resolve("certificate.pem")
                                     + ", server-name: issuer.example}}");
         }
@@ -68,7 +69,11 @@ class EnvoyValidateTest {
         assertThat(EnvoyConfigMain.run(
                         System.out,
                         System.err,
-                        "generate", "--config", settings.write(directory).toString(), "--output", output.toString()))
+                        "generate",
+                        "--config",
+                        settings.write(directory).toString(),
+                        "--output",
+                        output.toString()))
                 .isZero();
 
         assertThat(validate(envoy, output)).contains("configuration '" + output + "' OK");
@@ -87,7 +92,13 @@ class EnvoyValidateTest {
 
     private static String validate(Path envoy, Path configuration) throws IOException {
         Process process = new ProcessBuilder(
-                        envoy.toString(), "--mode", "validate", "--log-level", "warning", "-c", configuration.toString())
+                        envoy.toString(),
+                        "--mode",
+                        "validate",
+                        "--log-level",
+                        "warning",
+                        "-c",
+                        configuration.toString())
                 .redirectErrorStream(true)
                 .start();
         return new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -15,6 +15,7 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /** A real Envoy between a raw client and stand-ins for ext-authz, the issuer and a gateway. */
+@SuppressWarnings("FutureReturnValueIgnored") // nobody waits for the event loop to end
 final class LiveEnvoy implements AutoCloseable {
     /** A message that names sandbox {@code alpha}, framed. */
     static final byte[] ALPHA = RawHttp2.frame("\n\005alpha".getBytes(StandardCharsets.UTF_8));
@@ -99,7 +100,9 @@ final class LiveEnvoy implements AutoCloseable {
         extAuthz.decide(FakeExtAuthz::allow);
         try (RawHttp2 connection = connect()) {
             Answer marker = connection.call(RawHttp2.grpc(ProbePolicy.SANDBOX).set("x-marker", "1"), ALPHA);
-            assertThat(marker.grpcStatus()).as("the call afterwards: %s", marker).isZero();
+            assertThat(marker.grpcStatus())
+                    .as("the call afterwards: %s", marker)
+                    .isZero();
         }
         assertThat(gateway.arrivals().stream().map(Arrival::headers))
                 .as("calls at the gateway")

@@ -51,7 +51,8 @@ final class ProbePolicy {
     /** Writes descriptor set and rules into a directory, and returns the {@code policy:} section that names them. */
     static String write(Path directory) {
         try {
-            Path descriptors = Files.write(directory.resolve("probe.pb"), descriptors().toByteArray());
+            Path descriptors =
+                    Files.write(directory.resolve("probe.pb"), descriptors().toByteArray());
             Path rules = Files.writeString(directory.resolve("probe.yaml"), RULES);
             return "{rules: " + rules + ", descriptor-set: " + descriptors + "}";
         } catch (IOException e) {

@@ -41,6 +41,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Nothing is checked or added, except that the server's limit of streams is kept.
  */
+@SuppressWarnings("FutureReturnValueIgnored") // a write that fails shows in the answer
 final class RawHttp2 implements AutoCloseable {
     private static final int PATIENCE_SECONDS = 20;
 
@@ -234,8 +235,9 @@ final class RawHttp2 implements AutoCloseable {
         public void channelRead(ChannelHandlerContext context, Object frame) {
             switch (frame) {
                 case Http2HeadersFrame head -> {
-                    head.headers().forEach(entry -> headers.merge(
-                            entry.getKey().toString(), entry.getValue().toString(), (a, b) -> a + "," + b));
+                    head.headers()
+                            .forEach(entry -> headers.merge(
+                                    entry.getKey().toString(), entry.getValue().toString(), (a, b) -> a + "," + b));
                     endIf(head.isEndStream());
                 }
                 case Http2DataFrame data -> {

@@ -33,6 +33,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 
 /** A gateway that believes everything, writes down every byte it got, and answers each call with {@code pong}. */
+@SuppressWarnings("FutureReturnValueIgnored") // a write that fails shows at the client
 final class RecordingUpstream implements AutoCloseable {
     /** The answer's message, framed. */
     static final byte[] PONG = RawHttp2.frame("pong".getBytes(StandardCharsets.UTF_8));
@@ -55,7 +56,8 @@ final class RecordingUpstream implements AutoCloseable {
                         channel.pipeline()
                                 .addLast(Http2FrameCodecBuilder.forServer()
                                         .validateHeaders(false)
-                                        .initialSettings(Http2Settings.defaultSettings().maxHeaderListSize(1 << 20))
+                                        .initialSettings(
+                                                Http2Settings.defaultSettings().maxHeaderListSize(1 << 20))
                                         .build())
                                 .addLast(new Http2MultiplexHandler(new ChannelInitializer<>() {
                                     @Override

@@ -30,7 +30,7 @@ class RoutesTest {
     @TempDir
     Path directory;
 
-    private enum Policy {
+    enum Policy {
         OPENSHELL_0_0,
         OPENSHELL_0_1,
         PROBE
@@ -52,7 +52,8 @@ class RoutesTest {
     }
 
     private static List<Route> routes(EnvoyConfigSettings settings) {
-        RouteConfiguration configuration = new Routes(settings, settings.policy().digest())
+        RouteConfiguration configuration = new Routes(
+                        settings, settings.policy().digest())
                 .of(settings.policy().rules());
         assertThat(configuration.getVirtualHostsList()).hasSize(1);
         assertThat(configuration.getVirtualHosts(0).getDomainsList()).containsExactly("*");
@@ -72,16 +73,15 @@ class RoutesTest {
 
         assertThat(settings.policy().rules()).isNotEmpty();
         for (MethodRule rule : settings.policy().rules()) {
-            boolean closed = rule.access() == Access.CLOSED
-                    || (rule.sandboxCallable() && rule.streaming() != Streaming.UNARY);
+            boolean closed =
+                    rule.access() == Access.CLOSED || (rule.sandboxCallable() && rule.streaming() != Streaming.UNARY);
             assertThat(forwarded.stream().filter(rule.path()::equals))
                     .as("%s, %s, %s", rule.path(), rule.access(), rule.streaming())
                     .hasSize(closed ? 0 : 1);
         }
         assertThat(forwarded)
-                .isSubsetOf(settings.policy().rules().stream()
-                        .map(MethodRule::path)
-                        .collect(Collectors.toSet()));
+                .isSubsetOf(
+                        settings.policy().rules().stream().map(MethodRule::path).collect(Collectors.toSet()));
     }
 
     @Test
@@ -197,8 +197,8 @@ class RoutesTest {
 
         for (Route route : forwarding(settings).toList()) {
             MethodRule rule = rule(settings, route);
-            RBACPerRoute check = route.getTypedPerFilterConfigOrThrow(PrincipalCheck.FILTER)
-                    .unpack(RBACPerRoute.class);
+            RBACPerRoute check =
+                    route.getTypedPerFilterConfigOrThrow(PrincipalCheck.FILTER).unpack(RBACPerRoute.class);
             assertThat(check.hasRbac()).as(rule.path()).isEqualTo(rule.sandboxCallable());
             if (!rule.sandboxCallable()) {
                 continue;

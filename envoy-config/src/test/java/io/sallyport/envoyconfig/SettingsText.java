@@ -17,7 +17,9 @@ final class SettingsText {
         lines.put("gateway-id", "local");
         lines.put("listen", "127.0.0.1:8080");
         lines.put("policy", "{preset: openshell-0.0}");
-        lines.put("upstreams", "{ext-authz: \"unix:/run/a.sock\", issuer: \"unix:/run/i.sock\", gateway: \"127.0.0.1:9090\"}");
+        lines.put(
+                "upstreams",
+                "{ext-authz: \"unix:/run/a.sock\", issuer: \"unix:/run/i.sock\", gateway: \"127.0.0.1:9090\"}");
     }
 
     SettingsText with(String key, Object value) {
@@ -32,13 +34,14 @@ final class SettingsText {
 
     SettingsText upstreams(Object extAuthz, Object issuer, Object gateway) {
         return with(
-                "upstreams", "{ext-authz: \"" + extAuthz + "\", issuer: \"" + issuer + "\", gateway: \"" + gateway + "\"}");
+                "upstreams",
+                "{ext-authz: \"" + extAuthz + "\", issuer: \"" + issuer + "\", gateway: \"" + gateway + "\"}");
     }
 
     Path write(Path directory) {
         StringBuilder text = new StringBuilder();
-        lines.forEach((key, value) ->
-                text.append(key).append(": ").append(value).append('\n'));
+        lines.forEach(
+                (key, value) -> text.append(key).append(": ").append(value).append('\n'));
         try {
             return Files.writeString(directory.resolve("envoy-config.yaml"), text);
         } catch (IOException e) {
