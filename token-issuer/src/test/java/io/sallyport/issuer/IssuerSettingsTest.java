@@ -88,7 +88,7 @@ class IssuerSettingsTest {
         assertThat(refused.problems()).hasSizeGreaterThan(7);
         assertThat(String.join("\n", refused.problems()))
                 .contains("gateway-id", "listen.envoy", "listen.feed", "listen.registry", "listen.http")
-                .contains("store.sqlite", "keys.tokens", "keys.assertion", "audit.file", "\"salt\"");
+                .contains("store.sqlite", "keys.tokens", "keys.assertion", "audit.file", "salt: unknown key");
     }
 
     private static IssuerSettings read(String yaml) throws InvalidSettingsException {

@@ -103,9 +103,18 @@ final class RunningIssuer implements AutoCloseable {
     }
 
     static RunningIssuer in(Path directory, Path database) throws Exception {
+        generateKeys(directory);
+        return over(directory, writeSettings(directory, database));
+    }
+
+    /** With keys and settings, and perhaps a database, that are there already. */
+    static RunningIssuer over(Path directory, Path settings) throws Exception {
+        return new RunningIssuer(directory, IssuerSettings.load(settings));
+    }
+
+    static void generateKeys(Path directory) throws IOException {
         KeyDirectory.generate(directory.resolve("keys/jwt"));
         KeyDirectory.generate(directory.resolve("keys/assertion"));
-        return new RunningIssuer(directory, IssuerSettings.load(writeSettings(directory, database)));
     }
 
     static Path writeSettings(Path directory, Path database) throws IOException {
