@@ -23,8 +23,8 @@ import java.util.stream.Stream;
 /**
  * The gateway: HTTP/2 on one loopback port, and its record over HTTP on another.
  *
- * <p>{@code GET /seen?since=N} gives what arrived after number N, {@code POST /reset} forgets it, {@code POST
- * /sandboxes?add=id:workspace/name} makes a sandbox known.
+ * <p>{@code /seen?since=N} gives what arrived after number N, {@code /sandboxes?add=id:workspace/name} makes a sandbox
+ * known.
  */
 final class ReferenceGateway implements AutoCloseable {
     private final SightingLog log = new SightingLog();
@@ -69,7 +69,6 @@ final class ReferenceGateway implements AutoCloseable {
         server = binding.channel();
         control = HttpServer.create(new InetSocketAddress(loopback, controlPort), 0);
         control.createContext("/seen", this::seen);
-        control.createContext("/reset", this::reset);
         control.createContext("/sandboxes", this::sandboxes);
         control.start();
     }
@@ -101,12 +100,7 @@ final class ReferenceGateway implements AutoCloseable {
             reply(exchange, 400, "since is a number\n".getBytes(StandardCharsets.US_ASCII));
             return;
         }
-        reply(exchange, 200, SightingJson.write(new SightingJson.Page(log.count(), log.since(since))));
-    }
-
-    private void reset(HttpExchange exchange) throws IOException {
-        log.reset();
-        reply(exchange, 200, new byte[0]);
+        reply(exchange, 200, GatewayRecord.write(new GatewayRecord.Page(log.count(), log.since(since))));
     }
 
     private void sandboxes(HttpExchange exchange) throws IOException {

@@ -103,11 +103,6 @@ final class SightingLog {
         return found;
     }
 
-    /** Forgets what was seen; the numbers go on. */
-    synchronized void reset() {
-        entries.clear();
-    }
-
     private static List<Header> withoutSecrets(List<Header> headers) {
         return headers.stream()
                 .map(header -> SECRET.contains(header.name())

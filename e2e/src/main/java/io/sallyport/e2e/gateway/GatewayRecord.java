@@ -15,10 +15,10 @@ import tools.jackson.core.ObjectWriteContext;
 import tools.jackson.core.json.JsonFactory;
 
 /** The record as JSON: {@code {"count":N,"seen":[{"number":…,"headers":[["name","value"],…],"data":"base64",…}]}}. */
-final class SightingJson {
+public final class GatewayRecord {
     private static final JsonFactory JSON = new JsonFactory();
 
-    private SightingJson() {}
+    private GatewayRecord() {}
 
     /**
      * Part of the record.
@@ -51,6 +51,16 @@ final class SightingJson {
             json.writeEndObject();
         }
         return bytes.toByteArray();
+    }
+
+    /** How many streams ever arrived, from a page of the record. */
+    public static long count(byte[] page) {
+        return read(page).count();
+    }
+
+    /** The streams on a page of the record. */
+    public static List<Sighting> sightings(byte[] page) {
+        return read(page).seen();
     }
 
     static Page read(byte[] bytes) {

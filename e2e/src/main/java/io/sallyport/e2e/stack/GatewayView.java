@@ -1,0 +1,58 @@
+package io.sallyport.e2e.stack;
+
+import io.sallyport.e2e.gateway.GatewayRecord;
+import io.sallyport.e2e.gateway.KnownSandbox;
+import io.sallyport.e2e.gateway.Sighting;
+import java.io.IOException;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
+
+/** What the reference gateway saw, asked over its control port. Thread-safe. */
+public final class GatewayView {
+    private final HttpClient http =
+            HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+    private final String address;
+
+    GatewayView(String address) {
+        this.address = address;
+    }
+
+    /** How many HTTP/2 streams have ever reached the gateway; what comes later has a higher number. */
+    public long count() {
+        return GatewayRecord.count(get("/seen?since=" + Long.MAX_VALUE));
+    }
+
+    /** What arrived after a number. */
+    public List<Sighting> since(long number) {
+        return GatewayRecord.sightings(get("/seen?since=" + number));
+    }
+
+    /** Makes a sandbox known to the gateway. */
+    public void know(KnownSandbox sandbox) {
+        get("/sandboxes?add=" + URLEncoder.encode(sandbox.spelling(), StandardCharsets.UTF_8));
+    }
+
+    private byte[] get(String path) {
+        HttpRequest request = HttpRequest.newBuilder(URI.create("http://" + address + path))
+                .timeout(Duration.ofSeconds(10))
+                .build();
+        try {
+            HttpResponse<byte[]> response = http.send(request, HttpResponse.BodyHandlers.ofByteArray());
+            if (response.statusCode() != 200) {
+                throw new StackException("the gateway's control port answers " + response.statusCode() + " to " + path);
+            }
+            return response.body();
+        } catch (IOException e) {
+            throw new StackException("the gateway's control port " + address + " does not answer", e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new StackException("interrupted while asking the gateway", e);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+package io.sallyport.e2e.stack;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+
+/** Loopback ports. */
+final class Ports {
+    private Ports() {}
+
+    /** The wanted port, or one that is free at the moment when the wanted one is 0. */
+    static int choose(int wanted) {
+        if (wanted != 0) {
+            return wanted;
+        }
+        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            return socket.getLocalPort();
+        } catch (IOException e) {
+            throw new StackException("no free port on loopback", e);
+        }
+    }
+
+    /**
+     * Says so when somebody else has the port.
+     *
+     * @param option how a user chooses another one, such as {@code --port}
+     */
+    static void requireFree(int port, String option) {
+        if (port == 0) {
+            return;
+        }
+        try (ServerSocket socket = new ServerSocket()) {
+            socket.setReuseAddress(true);
+            socket.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 1);
+        } catch (IOException e) {
+            throw new StackException(
+                    "port " + port + " on 127.0.0.1 is taken by another program; choose another with " + option + " N",
+                    e);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+package io.sallyport.e2e.support;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.netty.channel.EventLoopGroup;
+import io.sallyport.base.Reason;
+import io.sallyport.base.net.Endpoint;
+import io.sallyport.base.net.GrpcServers;
+import io.sallyport.e2e.Generation;
+import io.sallyport.e2e.gateway.KnownSandbox;
+import io.sallyport.e2e.gateway.Sighting;
+import io.sallyport.e2e.stack.Part;
+import io.sallyport.e2e.stack.SallyportStack;
+import io.sallyport.e2e.stack.StackOptions;
+import io.sallyport.e2e.wire.Outcome;
+import io.sallyport.e2e.wire.RawHttp2;
+import io.sallyport.e2e.wire.RawHttp2.Headers;
+import io.sallyport.e2e.wire.TokenForge;
+import io.sallyport.e2e.wire.Wire;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.TimeUnit;
+
+/** A running stack with two sandboxes, {@code alpha} and {@code beta}, and everything to attack it with. */
+public final class Arena implements AutoCloseable {
+    public static final String OPEN_SHELL = "/openshell.v1.OpenShell/";
+    public static final String GET_CONFIG = OPEN_SHELL + "GetSandboxConfig";
+
+    private static final String FENCE = "x-test-fence";
+
+    private final SallyportStack stack;
+    private final EventLoopGroup loops = GrpcServers.eventLoops("attacker", 1);
+    private final TokenForge forge;
+    private final Caller alpha;
+    private final Caller beta;
+    private final AuditTail audit;
+
+    private Arena(SallyportStack stack) {
+        this.stack = stack;
+        this.forge = TokenForge.withKeyOf(stack.tokenKeys(), stack.options().gatewayId());
+        // Ids, names and workspace differ, so that an id in the place of a name, or the reverse, never fits by chance.
+        this.alpha = admit(new KnownSandbox("alpha-id", "default", "alpha"));
+        this.beta = admit(new KnownSandbox("beta-id", "default", "beta"));
+        this.audit = new AuditTail(stack.auditLog(Part.EXT_AUTHZ));
+    }
+
+    /** Starts a stack of this kind. */
+    public static Arena start(StackOptions options) {
+        SallyportStack stack = SallyportStack.start(options.withSandboxes(List.of()), step -> {});
+        try {
+            return new Arena(stack);
+        } catch (RuntimeException | Error e) {
+            stack.close();
+            throw e;
+        }
+    }
+
+    public SallyportStack stack() {
+        return stack;
+    }
+
+    public Generation generation() {
+        return stack.options().generation();
+    }
+
+    public TokenForge forge() {
+        return forge;
+    }
+
+    public Caller alpha() {
+        return alpha;
+    }
+
+    public Caller beta() {
+        return beta;
+    }
+
+    public AuditTail audit() {
+        return audit;
+    }
+
+    /** Registers a sandbox everywhere and gives it a token. */
+    public Caller admit(KnownSandbox sandbox) {
+        return new Caller(sandbox, stack.admit(sandbox));
+    }
+
+    /** A new connection to Envoy. */
+    public RawHttp2 connect() {
+        return connect(new Endpoint.Tcp("127.0.0.1", stack.port()));
+    }
+
+    /** A new connection to anywhere. */
+    public RawHttp2 connect(Endpoint endpoint) {
+        return RawHttp2.connect(endpoint, loops);
+    }
+
+    /** One call with one DATA frame, on a connection of its own. */
+    public Outcome call(Headers headers, byte[] body) {
+        try (RawHttp2 connection = connect()) {
+            return connection.open(headers, false).data(body, true).await();
+        }
+    }
+
+    /** The body of GetSandboxConfig that asks for this sandbox. */
+    public byte[] configOf(KnownSandbox sandbox) {
+        return Wire.message()
+                .string(1, generation() == Generation.V0_0 ? sandbox.id() : sandbox.name())
+                .framed();
+    }
+
+    /** A call of GetSandboxConfig for the caller's own. */
+    public Outcome ownConfig(Caller caller) {
+        return call(Headers.grpc(GET_CONFIG).bearer(caller.token()), configOf(caller.sandbox()));
+    }
+
+    /** What an attack did, and what came of it. */
+    @FunctionalInterface
+    public interface Attack {
+        Outcome run() throws Exception;
+    }
+
+    /**
+     * Asserts that the gateway sees nothing of what the attack does, not even a stream that is opened and reset.
+     *
+     * <p>A call that does pass goes after the attack through the same Envoy worker: whatever Envoy may have let go before
+     * it has arrived when that call has.
+     */
+    public Outcome unseen(Attack attack) {
+        long before = stack.gateway().count();
+        Outcome outcome;
+        try {
+            outcome = attack.run();
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Exception e) {
+            throw new AssertionError("the attack itself failed", e);
+        }
+        assertNothingSince(before);
+        return outcome;
+    }
+
+    /** Asserts that nothing has reached the gateway since it had counted so far. */
+    public void assertNothingSince(long before) {
+        String mark = UUID.randomUUID().toString();
+        Outcome fence = call(Headers.grpc(GET_CONFIG).bearer(beta.token()).add(FENCE, mark), configOf(beta.sandbox()));
+        assertThat(fence.isOk())
+                .as("a good call passes after the attack: %s", fence)
+                .isTrue();
+        List<Sighting> seen = stack.gateway().since(before);
+        assertThat(seen)
+                .as("the good call was seen")
+                .anyMatch(each -> each.header(FENCE).equals(java.util.Optional.of(mark)));
+        assertThat(seen.stream().filter(each -> each.header(FENCE).isEmpty()).toList())
+                .as("what the gateway saw of the attack")
+                .isEmpty();
+    }
+
+    /** Asserts that the attack is refused for exactly this reason, by ext-authz, with one audit line, and unseen. */
+    public Map<String, String> refused(Reason reason, Attack attack) {
+        audit.skip();
+        Outcome outcome = unseen(attack);
+        List<Map<String, String>> lines = audit.next(1);
+        assertThat(outcome.inWords())
+                .as("what the client is told (%s; audit: %s)", outcome, lines)
+                .isEqualTo(reason.statusCode() + ": " + reason.text());
+        assertThat(lines).as("the audit line").hasSize(1);
+        assertThat(lines.getFirst()).containsEntry("reason", reason.code()).containsEntry("event", "refused");
+        return lines.getFirst();
+    }
+
+    @Override
+    public void close() {
+        stack.close();
+        loops.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
+    }
+}

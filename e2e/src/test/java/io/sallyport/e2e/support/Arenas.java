@@ -1,0 +1,83 @@
+package io.sallyport.e2e.support;
+
+import io.sallyport.e2e.stack.Checkout;
+import io.sallyport.e2e.stack.EnvoyBinary;
+import io.sallyport.e2e.stack.StackOptions;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.api.extension.ParameterContext;
+import org.junit.jupiter.api.extension.ParameterResolver;
+
+/**
+ * The arenas that test classes share: started when a test first asks, stopped after the last test.
+ *
+ * <p>A test that breaks a part takes {@link #own} instead, and closes it.
+ */
+public final class Arenas implements AutoCloseable {
+    private final Path root = Checkout.find(Path.of(""));
+    private final Path envoy = EnvoyBinary.find(root);
+    private final Map<Setup, Arena> shared = new EnumMap<>(Setup.class);
+    private final List<Path> folders = new ArrayList<>();
+
+    private Arenas() {}
+
+    /** The shared arena of this kind. */
+    public synchronized Arena shared(Setup setup) {
+        return shared.computeIfAbsent(setup, key -> Arena.start(options(key)));
+    }
+
+    /** An arena for one test alone; the caller closes it. */
+    public Arena own(StackOptions options) {
+        return Arena.start(options);
+    }
+
+    /** The usual options, with a new folder. */
+    public synchronized StackOptions options(Setup setup) {
+        try {
+            Path folder = Files.createTempDirectory("sallyport-e2e-");
+            folders.add(folder);
+            return StackOptions.of(root, folder, envoy)
+                    .withGeneration(setup.generation())
+                    .withMode(setup.mode());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    public Path root() {
+        return root;
+    }
+
+    /** Those that have been started. */
+    public synchronized List<Arena> started() {
+        return List.copyOf(shared.values());
+    }
+
+    @Override
+    public synchronized void close() {
+        shared.values().forEach(Arena::close);
+        folders.forEach(Folders::delete);
+    }
+
+    /** Hands the one instance to tests; JUnit's root store closes it. */
+    public static final class Resolver implements ParameterResolver {
+        @Override
+        public boolean supportsParameter(ParameterContext parameter, ExtensionContext context) {
+            return parameter.getParameter().getType() == Arenas.class;
+        }
+
+        @Override
+        public Object resolveParameter(ParameterContext parameter, ExtensionContext context) {
+            return context.getRoot()
+                    .getStore(ExtensionContext.Namespace.create(Arenas.class))
+                    .computeIfAbsent(Arenas.class, key -> new Arenas(), Arenas.class);
+        }
+    }
+}
