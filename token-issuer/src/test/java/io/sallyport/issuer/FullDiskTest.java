@@ -125,13 +125,9 @@ class FullDiskTest {
     void anIssuerThatStartsOnAFullDiskReadsAndWaits() throws Exception {
         try (RunningIssuer issuer = RunningIssuer.in(directory, disk.resolve("issuer.db"))) {
             issuer.register("alpha");
-            fillDisk();
-            registerUntilItFails(issuer);
-            // A start needs room for an empty log and its index; the room for one more probe it does not get.
-            Files.delete(disk.resolve("filler"));
-            fillDisk(44 * 1024);
 
-            issuer.restart();
+            // A start needs eight pages for the index of the log, and has a few more, but not enough for a probe.
+            issuer.restart(() -> fillDisk(12 * 4096));
 
             assertThat(ids(issuer)).contains("alpha");
             assertThat(issuer.health(issuer.issuer().envoy(), "")).isEqualTo(ServingStatus.NOT_SERVING);

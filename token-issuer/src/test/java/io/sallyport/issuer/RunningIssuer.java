@@ -41,9 +41,10 @@ import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
@@ -58,7 +59,7 @@ final class RunningIssuer implements AutoCloseable {
     private final IssuerSettings settings;
     private final MutableClock clock = new MutableClock();
     private final EventLoopGroup eventLoops = GrpcServers.eventLoops("test-client", 1);
-    private final List<ManagedChannel> channels = new ArrayList<>();
+    private final Map<Endpoint, ManagedChannel> channels = new ConcurrentHashMap<>();
     private final AssertionMinter extAuthz;
     private final SandboxTokenVerifier verifier;
     private Issuer issuer;
@@ -69,7 +70,7 @@ final class RunningIssuer implements AutoCloseable {
 
         @Override
         public Instant instant() {
-            return now.get();
+            return Objects.requireNonNull(now.get());
         }
 
         void advance(Duration by) {
@@ -141,7 +142,20 @@ final class RunningIssuer implements AutoCloseable {
     }
 
     void restart() throws IOException {
+        restart(() -> {});
+    }
+
+    /** What happens while the issuer is down. */
+    @FunctionalInterface
+    interface Meanwhile {
+        void happen() throws IOException;
+    }
+
+    void restart(Meanwhile meanwhile) throws IOException {
         issuer.close();
+        meanwhile.happen();
+        channels.values().forEach(ManagedChannel::shutdownNow);
+        channels.clear();
         issuer = startIssuer();
     }
 
@@ -247,9 +261,8 @@ final class RunningIssuer implements AutoCloseable {
     }
 
     private Channel channel(Endpoint endpoint) {
-        ManagedChannel channel = GrpcChannels.connectTo(endpoint, eventLoops).build();
-        channels.add(channel);
-        return channel;
+        return channels.computeIfAbsent(
+                endpoint, each -> GrpcChannels.connectTo(each, eventLoops).build());
     }
 
     private static Channel with(Channel channel, String... assertions) {
@@ -262,7 +275,7 @@ final class RunningIssuer implements AutoCloseable {
 
     @Override
     public void close() {
-        channels.forEach(ManagedChannel::shutdownNow);
+        channels.values().forEach(ManagedChannel::shutdownNow);
         issuer.close();
         var _ = eventLoops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
     }

@@ -30,7 +30,7 @@ class SocketFileTest {
         try (SocketFile socket = SocketFile.prepare(path, Neighbours.NOBODY);
                 ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             assertThat(permissions(directory.resolve("run"))).isEqualTo("rwx------");
-            assertThat(permissions(socket.bindAt().getParent())).isEqualTo("rwx------");
+            assertThat(permissions(socket.bindAt().resolveSibling("."))).isEqualTo("rwx------");
             server.bind(UnixDomainSocketAddress.of(socket.bindAt()));
             assertThat(path).doesNotExist();
 
