@@ -292,7 +292,8 @@ class EnvoyPartsTest {
     void thereAreOnlySoManyConnections(@TempDir Path directory) throws Exception {
         int limit = 16;
         List<RawHttp2> connections = new ArrayList<>();
-        try (LiveEnvoy own = LiveEnvoy.start(directory, new SettingsText().with("limits", "{connections: " + limit + "}"))) {
+        try (LiveEnvoy own =
+                LiveEnvoy.start(directory, new SettingsText().with("limits", "{connections: " + limit + "}"))) {
             for (int i = 0; i < limit; i++) {
                 connections.add(own.connectPatiently());
             }
@@ -301,7 +302,10 @@ class EnvoyPartsTest {
             connections.removeFirst().close();
 
             connections.add(own.connectPatiently());
-            assertThat(connections.getLast().call(grpc(ProbePolicy.SANDBOX), ALPHA).grpcStatus())
+            assertThat(connections
+                            .getLast()
+                            .call(grpc(ProbePolicy.SANDBOX), ALPHA)
+                            .grpcStatus())
                     .isZero();
         } finally {
             connections.forEach(RawHttp2::close);
