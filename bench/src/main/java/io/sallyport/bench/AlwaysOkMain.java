@@ -1,5 +1,8 @@
 package io.sallyport.bench;
 
+import io.envoyproxy.envoy.config.core.v3.HeaderValue;
+import io.envoyproxy.envoy.config.core.v3.HeaderValueOption;
+import io.envoyproxy.envoy.config.core.v3.HeaderValueOption.HeaderAppendAction;
 import io.envoyproxy.envoy.service.auth.v3.AuthorizationGrpc;
 import io.envoyproxy.envoy.service.auth.v3.CheckRequest;
 import io.envoyproxy.envoy.service.auth.v3.CheckResponse;
@@ -12,6 +15,7 @@ import io.netty.channel.EventLoopGroup;
 import io.sallyport.base.Logging;
 import io.sallyport.base.net.Endpoint;
 import io.sallyport.base.net.GrpcServers;
+import io.sallyport.identity.PrincipalHeader;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -45,9 +49,15 @@ public final class AlwaysOkMain {
     }
 
     private static final class AlwaysOk extends AuthorizationGrpc.AuthorizationImplBase {
+        // Envoy, as we configure it, takes no yes that does not say for which sandbox.
         private static final CheckResponse OK = CheckResponse.newBuilder()
                 .setStatus(com.google.rpc.Status.getDefaultInstance())
-                .setOkResponse(OkHttpResponse.getDefaultInstance())
+                .setOkResponse(OkHttpResponse.newBuilder()
+                        .addHeaders(HeaderValueOption.newBuilder()
+                                .setAppendAction(HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD)
+                                .setHeader(HeaderValue.newBuilder()
+                                        .setKey(PrincipalHeader.NAME)
+                                        .setValue("sandbox;id=\"sandbox-0\";source=\"gateway-jwt\""))))
                 .build();
 
         @Override

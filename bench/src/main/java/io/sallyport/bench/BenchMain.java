@@ -25,7 +25,10 @@ public final class BenchMain implements Callable<Integer> {
     @Option(names = "--rounds", paramLabel = "N", description = "interleaved rounds; 0: what suits the measurement")
     private int rounds;
 
-    @Option(names = "--seconds", paramLabel = "S", description = "length of a measured stretch (default: ${DEFAULT-VALUE})")
+    @Option(
+            names = "--seconds",
+            paramLabel = "S",
+            description = "length of a measured stretch (default: ${DEFAULT-VALUE})")
     private int seconds = 3;
 
     /** What can be measured. */

@@ -10,7 +10,9 @@ import java.util.Locale;
 final class CheckBench implements Bench {
     private static final int ROUNDS = 7;
     private static final int IN_FLIGHT = 16;
-    private static final int WARM_UP_SECONDS = 4;
+    // Counted, not timed: what the compiler has to see is calls, however slow the machine is at the moment.
+    private static final int WARM_UP_CHECKS = 200_000;
+    private static final int WARM_UP_CALLS = 20_000;
     private static final String SANDBOX = "sandbox-0";
 
     @Override
@@ -31,7 +33,7 @@ final class CheckBench implements Bench {
         String token = workbench.questions().token(SANDBOX);
 
         Load.Request question = Checks.request(workbench.questions().about(SANDBOX, token));
-        System.out.printf("a question has %d bytes, %d are in flight%n", question.message().length, IN_FLIGHT);
+        System.out.printf("a question has %d bytes, %d are in flight%n", question.size(), IN_FLIGHT);
         Pair direct = new Pair(
                 "direct",
                 new Pair.Side(
@@ -39,7 +41,7 @@ final class CheckBench implements Bench {
                 new Pair.Side(
                         peer, new Load(workbench.connect(peer.endpoint()), Checks.METHOD, IN_FLIGHT, Checks.allOk())),
                 question);
-        direct.measure(times, seconds);
+        direct.measure(WARM_UP_CHECKS, times, seconds);
 
         Endpoint envoyOfOurs = workbench.startEnvoy(ours.endpoint());
         Endpoint envoyOfPeer = workbench.startEnvoy(peer.endpoint());
@@ -48,12 +50,10 @@ final class CheckBench implements Bench {
         bearer.put(Metadata.Key.of("x-sandbox-id", Metadata.ASCII_STRING_MARSHALLER), SANDBOX);
         Pair envoy = new Pair(
                 "envoy",
-                new Pair.Side(
-                        ours, new Load(workbench.connect(envoyOfOurs), Questions.METHOD, IN_FLIGHT, _ -> true)),
-                new Pair.Side(
-                        peer, new Load(workbench.connect(envoyOfPeer), Questions.METHOD, IN_FLIGHT, _ -> true)),
+                new Pair.Side(ours, new Load(workbench.connect(envoyOfOurs), Questions.METHOD, IN_FLIGHT, _ -> true)),
+                new Pair.Side(peer, new Load(workbench.connect(envoyOfPeer), Questions.METHOD, IN_FLIGHT, _ -> true)),
                 new Load.Request(Questions.message(SANDBOX), bearer));
-        envoy.measure(times, seconds);
+        envoy.measure(WARM_UP_CALLS, times, seconds);
         return String.format(
                 Locale.ROOT,
                 "check direct_ratio=%.3f direct_p99_ratio=%.3f envoy_ratio=%.3f",
@@ -96,9 +96,9 @@ final class CheckBench implements Bench {
             this.request = request;
         }
 
-        void measure(int rounds, int seconds) throws IOException, InterruptedException {
-            ours.load().run(request, WARM_UP_SECONDS);
-            peer.load().run(request, WARM_UP_SECONDS);
+        void measure(int warmUp, int rounds, int seconds) throws IOException, InterruptedException {
+            ours.load().runTimes(request, warmUp);
+            peer.load().runTimes(request, warmUp);
             for (int round = 0; round < rounds; round++) {
                 // Who is first changes, so that neither always meets the machine as the other left it.
                 Stretch first = measure(round % 2 == 0 ? ours : peer, seconds);

@@ -24,7 +24,8 @@ final class FootprintBench implements Bench {
     @Override
     public String run(Workbench workbench, int rounds, int seconds) throws IOException, InterruptedException {
         int times = rounds == 0 ? ROUNDS : rounds;
-        Load.Request question = Checks.request(workbench.questions().about(SANDBOX, workbench.questions().token(SANDBOX)));
+        Load.Request question = Checks.request(
+                workbench.questions().about(SANDBOX, workbench.questions().token(SANDBOX)));
         workbench.stop(workbench.startAlwaysOk()); // makes its cache, if there is none yet
         Series ready = new Series();
         Series peerReady = new Series();
@@ -42,8 +43,7 @@ final class FootprintBench implements Bench {
             double its = afterChecks(workbench, peer, question);
             resident.add(mine);
             ratio.add(mine / its);
-            System.out.printf(
-                    Locale.ROOT, "round %d: ext-authz %.1f MiB, always-ok %.1f MiB%n", round + 1, mine, its);
+            System.out.printf(Locale.ROOT, "round %d: ext-authz %.1f MiB, always-ok %.1f MiB%n", round + 1, mine, its);
         }
         System.out.printf("ready, ms: ext-authz %s, always-ok %s%n", ready.describe(0), peerReady.describe(0));
         System.out.printf("resident after %,d checks, MiB: %s%n", CHECKS, resident.describe(1));

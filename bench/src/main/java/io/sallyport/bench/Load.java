@@ -34,7 +34,20 @@ final class Load {
     record Result(int answers, double perSecond, double p50, double p99) {}
 
     /** A request: its bytes and its metadata. */
-    record Request(byte[] message, Metadata metadata) {}
+    static final class Request {
+        private final byte[] message;
+        private final Metadata metadata;
+
+        /** Keeps the bytes: nobody writes to them afterwards. */
+        Request(byte[] message, Metadata metadata) {
+            this.message = message;
+            this.metadata = metadata;
+        }
+
+        int size() {
+            return message.length;
+        }
+    }
 
     /** A call was not answered as expected: whatever the figures are, they are not of what was to be measured. */
     static final class WrongAnswerException extends RuntimeException {
@@ -111,9 +124,9 @@ final class Load {
                 return;
             }
             ClientCall<byte[], byte[]> call = channel.newCall(method, CallOptions.DEFAULT);
-            call.start(new Listener(), copy(request.metadata()));
+            call.start(new Listener(), copy(request.metadata));
             call.request(1);
-            call.sendMessage(request.message());
+            call.sendMessage(request.message);
             call.halfClose();
         }
 

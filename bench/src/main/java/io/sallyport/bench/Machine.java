@@ -32,7 +32,7 @@ final class Machine {
     static long cpuMicros(long pid) throws IOException {
         String stat = Files.readString(Path.of("/proc/" + pid + "/stat"));
         // The name, in parentheses, may hold spaces; utime and stime are the 14th and 15th field (proc(5)).
-        String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+        String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
         return (Long.parseLong(fields[11]) + Long.parseLong(fields[12])) * 10_000;
     }
 

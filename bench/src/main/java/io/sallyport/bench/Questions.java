@@ -96,9 +96,8 @@ final class Questions {
     private static AttributeContext.Peer peer(String address, int port) {
         return AttributeContext.Peer.newBuilder()
                 .setAddress(Address.newBuilder()
-                        .setSocketAddress(SocketAddress.newBuilder()
-                                .setAddress(address)
-                                .setPortValue(port)))
+                        .setSocketAddress(
+                                SocketAddress.newBuilder().setAddress(address).setPortValue(port)))
                 .build();
     }
 }

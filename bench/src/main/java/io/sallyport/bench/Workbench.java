@@ -89,9 +89,7 @@ final class Workbench implements AutoCloseable {
     Subject startExtAuthz() throws IOException {
         Endpoint endpoint = new Endpoint.Unix(scratch.resolve("ext-authz-" + ++started));
         Path settings = scratch.resolve("ext-authz-" + started + ".yaml");
-        Files.writeString(
-                settings,
-                """
+        Files.writeString(settings, """
                 gateway-id: local
                 listen: %s
                 policy: {preset: openshell-0.0}
@@ -99,16 +97,11 @@ final class Workbench implements AutoCloseable {
                 issuer: unix:%2$s/feed
                 issuer-timeout: 5s
                 audit: {file: %2$s/audit.jsonl}
-                """
-                        .formatted(endpoint, scratch));
+                """.formatted(endpoint, scratch));
         Path app = root.resolve("ext-authz/target/app");
         List<String> command = java(app.resolve("sallyport-ext-authz.aot"));
         command.addAll(List.of(
-                "-jar",
-                app.resolve("sallyport-ext-authz.jar").toString(),
-                "serve",
-                "--config",
-                settings.toString()));
+                "-jar", app.resolve("sallyport-ext-authz.jar").toString(), "serve", "--config", settings.toString()));
         return start("ext-authz", command, endpoint);
     }
 
@@ -145,15 +138,12 @@ final class Workbench implements AutoCloseable {
         Endpoint.Tcp listen = new Endpoint.Tcp("127.0.0.1", Ports.choose(0));
         Path settings = scratch.resolve("envoy-config-" + ++started + ".yaml");
         Path bootstrap = scratch.resolve("envoy-" + started + ".yaml");
-        Files.writeString(
-                settings,
-                """
+        Files.writeString(settings, """
                 gateway-id: local
                 listen: %s
                 policy: {preset: openshell-0.0}
                 upstreams: {ext-authz: "%s", issuer: "unix:%s/nobody", gateway: "%s"}
-                """
-                        .formatted(listen, extAuthz, scratch, gateway));
+                """.formatted(listen, extAuthz, scratch, gateway));
         Path app = root.resolve("envoy-config/target/app");
         Process generate = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
@@ -286,8 +276,7 @@ final class Workbench implements AutoCloseable {
     /** A gateway that costs as little as it can. */
     private static final class Gateway extends OpenShellGrpc.OpenShellImplBase {
         @Override
-        public void getSandboxConfig(
-                GetSandboxConfigRequest request, StreamObserver<GetSandboxConfigResponse> answer) {
+        public void getSandboxConfig(GetSandboxConfigRequest request, StreamObserver<GetSandboxConfigResponse> answer) {
             answer.onNext(GetSandboxConfigResponse.getDefaultInstance());
             answer.onCompleted();
         }

@@ -79,17 +79,14 @@ public final class AotTraining {
         Endpoint socket = new Endpoint.Unix(scratch.resolve("a"));
         Endpoint feed = new Endpoint.Unix(scratch.resolve("f"));
         Path settings = scratch.resolve("ext-authz.yaml");
-        Files.writeString(
-                settings,
-                """
+        Files.writeString(settings, """
                 gateway-id: local
                 listen: %s
                 policy: {preset: openshell-0.0}
                 keys: {tokens: %3$s/jwt, assertion: %3$s/assertion}
                 issuer: %2$s
                 audit: {file: %3$s/audit.jsonl}
-                """
-                        .formatted(socket, feed, scratch));
+                """.formatted(socket, feed, scratch));
         KeyDirectory.generate(scratch.resolve("jwt"));
         KeyDirectory.generate(scratch.resolve("assertion"));
         String digest;
@@ -124,7 +121,8 @@ public final class AotTraining {
                     break;
                 }
             }
-            Thread rest = Thread.ofVirtual().start(() -> output.lines().forEach(_ -> {}));
+            Thread rest =
+                    Thread.ofPlatform().daemon().start(() -> output.lines().forEach(_ -> {}));
             ManagedChannel channel =
                     GrpcChannels.connectTo(socket, loops).directExecutor().build();
             drive(channel, digest, scratch.resolve("jwt"));

@@ -3,8 +3,8 @@ package io.sallyport.extauthz;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
-import io.grpc.protobuf.services.HealthStatusManager;
 import io.grpc.netty.NettyServerBuilder;
+import io.grpc.protobuf.services.HealthStatusManager;
 import io.netty.channel.EventLoopGroup;
 import io.sallyport.base.audit.AuditLog;
 import io.sallyport.base.net.GrpcChannels;
@@ -125,11 +125,7 @@ final class ExtAuthzServer implements AutoCloseable {
         InstantSource clock = Clock.systemUTC();
         LongSupplier nanoTime = System::nanoTime;
         AssertionMinter assertions = new AssertionMinter(
-                settings.gatewayId(),
-                settings.assertionKey(),
-                AssertionMinter.DEFAULT_LIFETIME,
-                signatures,
-                clock);
+                settings.gatewayId(), settings.assertionKey(), AssertionMinter.DEFAULT_LIFETIME, signatures, clock);
         SandboxRecords records = new SandboxRecords(
                 new IssuerRecords(issuer, assertions, settings.issuerTimeout()),
                 settings.recordTtl(),

@@ -39,7 +39,8 @@ public final class Child implements AutoCloseable {
         this.name = name;
         this.log = log;
         this.process = process;
-        pump = Thread.ofVirtual().name("log of " + name).unstarted(() -> pump(readyMark));
+        // Not a virtual thread: reading a pipe holds its carrier, and two of those are all that a small machine has.
+        pump = Thread.ofPlatform().daemon().name("log of " + name).unstarted(() -> pump(readyMark));
     }
 
     /**
