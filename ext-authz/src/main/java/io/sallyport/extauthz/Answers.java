@@ -119,7 +119,10 @@ final class Answers {
 
     private byte[] part(Traveller traveller) {
         return switch (traveller) {
-            case Traveller.OfSandbox(Principal.Sandbox principal) -> sandboxes.get(principal, this::about);
+            case Traveller.OfSandbox(Principal.Sandbox principal) -> {
+                byte[] known = sandboxes.getIfPresent(principal);
+                yield known == null ? sandboxes.get(principal, this::about) : known;
+            }
             case Traveller.Developer() -> {
                 if (developer.length == 0) {
                     throw new IllegalStateException("there is no developer");
