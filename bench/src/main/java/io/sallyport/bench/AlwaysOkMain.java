@@ -34,7 +34,7 @@ public final class AlwaysOkMain {
         Logging.toStandardError();
         Endpoint endpoint = Endpoint.parse(arguments[0]);
         EventLoopGroup loops = GrpcServers.eventLoops(
-                "always-ok", Math.clamp(Runtime.getRuntime().availableProcessors(), 1, 4));
+                "always-ok", Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 4));
         HealthStatusManager health = new HealthStatusManager();
         Server server = GrpcServers.listenOn(endpoint, loops)
                 .directExecutor()

@@ -83,9 +83,7 @@ final class ExtAuthzServer implements AutoCloseable {
      */
     static ExtAuthzServer start(ExtAuthzSettings settings, Future<Ed25519> signatures)
             throws IOException, ExecutionException, InterruptedException {
-        // One loop a core: with more, they only take turns.
-        EventLoopGroup loops = GrpcServers.eventLoops(
-                "ext-authz", Math.clamp(Runtime.getRuntime().availableProcessors(), 1, 4));
+        EventLoopGroup loops = GrpcServers.eventLoops("ext-authz", eventLoops());
         AuditLog audit = AuditLog.start("ext-authz", settings.auditFile());
         ExecutorService threads = Executors.newThreadPerTaskExecutor(
                 Thread.ofVirtual().name("decision-", 0).factory());
@@ -148,6 +146,11 @@ final class ExtAuthzServer implements AutoCloseable {
                 settings.userMethods(),
                 settings.developerUser().isPresent());
         return new CheckService(decisions, answers, assertions, audit, threads, MAX_UNDER_WAY, clock, nanoTime);
+    }
+
+    /** One loop answers several times what Envoy can ask on a core; the other half is for signatures, and for Envoy. */
+    static int eventLoops() {
+        return Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 4);
     }
 
     private static int largestBody(ExtAuthzSettings settings) {
