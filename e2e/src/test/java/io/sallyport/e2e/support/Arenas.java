@@ -2,6 +2,7 @@ package io.sallyport.e2e.support;
 
 import io.sallyport.e2e.stack.Checkout;
 import io.sallyport.e2e.stack.EnvoyBinary;
+import io.sallyport.e2e.stack.Part;
 import io.sallyport.e2e.stack.StackOptions;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -45,7 +46,10 @@ public final class Arenas implements AutoCloseable {
             folders.add(folder);
             return StackOptions.of(root, folder, envoy)
                     .withGeneration(setup.generation())
-                    .withMode(setup.mode());
+                    .withMode(setup.mode())
+                    // A busy machine is not what these tests are about; those that are set their own.
+                    .with(Part.ENVOY, "limits.authorization", "5s")
+                    .with(Part.EXT_AUTHZ, "issuer-timeout", "5s");
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
