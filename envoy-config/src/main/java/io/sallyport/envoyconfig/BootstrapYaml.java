@@ -9,6 +9,8 @@ import io.envoyproxy.envoy.config.overload.v3.ScaleTimersOverloadActionConfig;
 import io.envoyproxy.envoy.extensions.access_loggers.file.v3.FileAccessLog;
 import io.envoyproxy.envoy.extensions.filters.http.ext_authz.v3.ExtAuthz;
 import io.envoyproxy.envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute;
+import io.envoyproxy.envoy.extensions.filters.http.rbac.v3.RBAC;
+import io.envoyproxy.envoy.extensions.filters.http.rbac.v3.RBACPerRoute;
 import io.envoyproxy.envoy.extensions.filters.http.router.v3.Router;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
 import io.envoyproxy.envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig;
@@ -30,6 +32,8 @@ final class BootstrapYaml {
             .add(HttpConnectionManager.getDescriptor())
             .add(ExtAuthz.getDescriptor())
             .add(ExtAuthzPerRoute.getDescriptor())
+            .add(RBAC.getDescriptor())
+            .add(RBACPerRoute.getDescriptor())
             .add(Router.getDescriptor())
             .add(FileAccessLog.getDescriptor())
             .add(HttpProtocolOptions.getDescriptor())

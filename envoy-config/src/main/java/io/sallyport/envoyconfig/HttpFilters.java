@@ -26,7 +26,7 @@ import io.envoyproxy.envoy.type.v3.StatusCode;
 import java.time.Duration;
 import java.util.List;
 
-/** What a request passes inside Envoy, in this order: clean headers, no trailers, ext-authz, the router. */
+/** What a request passes inside Envoy, in this order: clean headers, no trailers, ext-authz, a look at its answer, the router. */
 final class HttpFilters {
     static final String EXT_AUTHZ = "envoy.filters.http.ext_authz";
 
@@ -56,6 +56,7 @@ final class HttpFilters {
         return List.of(
                 filter("envoy.filters.http.header_mutation", noTrailers()),
                 filter(EXT_AUTHZ, extAuthz(settings.limits().authorization())),
+                filter(PrincipalCheck.FILTER, PrincipalCheck.byDefault()),
                 filter(
                         "envoy.filters.http.router",
                         Router.newBuilder().setSuppressEnvoyHeaders(true).build()));

@@ -107,7 +107,6 @@ final class HttpListener {
                 .setRequestHeadersTimeout(duration(SLOW_START))
                 .setStreamIdleTimeout(duration(STREAM_IDLE))
                 .setUseRemoteAddress(bool(true))
-                .setInternalAddressConfig(HttpConnectionManager.InternalAddressConfig.getDefaultInstance())
                 .addEarlyHeaderMutationExtensions(HttpFilters.cleanHeaders())
                 .setGenerateRequestId(bool(true))
                 .setPreserveExternalRequestId(false)

@@ -45,6 +45,8 @@ final class LocalReplies {
                         Reason.INTERNAL.text()))
                 // Every other denial by ext-authz: its own words, whatever the HTTP status.
                 .addMappers(ResponseMapper.newBuilder().setFilter(flags("UAEX")))
+                // Only PrincipalCheck says 403 itself: ext-authz's answer was none that ext-authz would give.
+                .addMappers(outage(status(ComparisonFilter.Op.EQ, 403), Reason.INTERNAL.text()))
                 .addMappers(mapper(
                         or(status(ComparisonFilter.Op.EQ, 400), status(ComparisonFilter.Op.EQ, 415)),
                         Code.INVALID_ARGUMENT))

@@ -21,9 +21,10 @@ import java.time.Duration;
 /**
  * What Envoy does when its memory runs short, the mildest first.
  *
- * <p>From 70 % of the heap on idle connections are let go sooner; from 80 % on the streams that hold the most memory are
+ * <p>From 60 % of the heap on idle connections are let go sooner; from 70 % on the streams that hold the most memory are
  * reset, which are those of a caller that sends bodies and never ends them; at 95 % new calls get UNAVAILABLE; at 98 %
- * new connections are refused. A caller with ordinary calls is the last to notice.
+ * new connections are refused. A caller with ordinary calls is the last to notice. Keep-alive stays on: ending it would
+ * send every client away at once, to come back with a new connection.
  */
 final class Overload {
     private static final String HEAP = "envoy.resource_monitors.fixed_heap";
@@ -36,7 +37,7 @@ final class Overload {
 
     static OverloadManager of(Limits limits) {
         return OverloadManager.newBuilder()
-                .setRefreshInterval(duration(Duration.ofMillis(250)))
+                .setRefreshInterval(duration(Duration.ofMillis(100)))
                 .addResourceMonitors(monitor(
                         HEAP,
                         FixedHeapConfig.newBuilder()
@@ -47,11 +48,10 @@ final class Overload {
                         DownstreamConnectionsConfig.newBuilder()
                                 .setMaxActiveDownstreamConnections(limits.connections())
                                 .build()))
-                .addActions(action("envoy.overload_actions.reduce_timeouts", from(0.70, 0.95))
+                .addActions(action("envoy.overload_actions.reduce_timeouts", from(0.60, 0.90))
                         .setTypedConfig(any(shorterTimeouts())))
-                .addActions(action("envoy.overload_actions.reset_high_memory_stream", from(0.80, 0.95)))
+                .addActions(action("envoy.overload_actions.reset_high_memory_stream", from(0.70, 0.90)))
                 .addActions(action("envoy.overload_actions.shrink_heap", at(0.85)))
-                .addActions(action("envoy.overload_actions.disable_http_keepalive", at(0.92)))
                 .addActions(action("envoy.overload_actions.stop_accepting_requests", at(0.95)))
                 .addActions(action("envoy.overload_actions.reject_incoming_connections", at(0.98)))
                 .setBufferFactoryConfig(BufferFactoryConfig.newBuilder()

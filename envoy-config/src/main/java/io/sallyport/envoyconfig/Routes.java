@@ -52,7 +52,12 @@ final class Routes {
     }
 
     RouteConfiguration of(List<MethodRule> rules) {
-        VirtualHost.Builder host = VirtualHost.newBuilder().setName("sallyport").addDomains("*");
+        VirtualHost.Builder host = VirtualHost.newBuilder()
+                .setName("sallyport")
+                .addDomains("*")
+                // Envoy's opinion of where a caller sits would be taken for a fact by whoever reads it.
+                .addRequestHeadersToRemove("x-envoy-internal")
+                .addRequestHeadersToRemove("x-envoy-external-address");
         host.addRoutes(
                 refusal("query", 400, Reason.PATH_MALFORMED, header(":path").setStringMatch(contains("?"))));
         for (MethodRule rule : rules) {
@@ -87,7 +92,8 @@ final class Routes {
                         .addHeaders(header(":method").setStringMatch(exactly("POST")))
                         .addHeaders(header("content-type").setStringMatch(matches(GRPC_CONTENT_TYPES))))
                 .setRoute(action(rule))
-                .putTypedPerFilterConfig(HttpFilters.EXT_AUTHZ, any(check(rule)));
+                .putTypedPerFilterConfig(HttpFilters.EXT_AUTHZ, any(check(rule)))
+                .putTypedPerFilterConfig(PrincipalCheck.FILTER, PrincipalCheck.perRoute(rule));
         if (settings.stripCredentials() || rule.destination() == Destination.ISSUER) {
             // The issuer believes the assertion alone; a bearer has no business there.
             route.addRequestHeadersToRemove("authorization");
@@ -147,6 +153,7 @@ final class Routes {
                 .putTypedPerFilterConfig(
                         HttpFilters.EXT_AUTHZ,
                         any(ExtAuthzPerRoute.newBuilder().setDisabled(true).build()))
+                .putTypedPerFilterConfig(PrincipalCheck.FILTER, PrincipalCheck.off())
                 .build();
     }
 

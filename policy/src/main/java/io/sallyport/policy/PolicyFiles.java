@@ -123,6 +123,16 @@ record PolicyFiles(Blob descriptorSet, List<Text> rules) {
         return set == null ? null : new PolicyFiles(set, rules);
     }
 
+    /** Like {@link #find}, and content with a descriptor set alone: then there are no rules. */
+    static @Nullable PolicyFiles findForSuggestions(Settings section) {
+        Optional<Path> descriptors = section.optionalPath("descriptor-set");
+        if (section.has("preset") || section.has("rules") || descriptors.isEmpty()) {
+            return find(section);
+        }
+        Blob set = read(descriptors.get(), section.problems());
+        return set == null ? null : new PolicyFiles(set, List.of());
+    }
+
     /** SHA-256 in hex over every part and its length, so that bytes cannot move from one part to the next. */
     String digest() {
         MessageDigest sha256;

@@ -24,6 +24,7 @@ import java.util.Map;
 import java.util.SequencedMap;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** Reads the rule of one method against the messages it is about. Mistakes are noted in the settings' problems. */
@@ -192,7 +193,7 @@ final class RuleReader {
         reference(sandbox, "name", name, Slot.NAME);
         reference(sandbox, "workspace", workspace, Slot.WORKSPACE);
         if (!name.isEmpty() && workspace.isEmpty()) {
-            message.getFields().stream()
+            besideName()
                     .map(FieldDescriptor::getName)
                     .filter(field -> field.contains("workspace"))
                     .findFirst()
@@ -216,6 +217,15 @@ final class RuleReader {
                         ""),
                 compiler.compile(message, targets),
                 occurring);
+    }
+
+    /** The fields of the request, and those beside the name where it stands deeper. */
+    private Stream<FieldDescriptor> besideName() {
+        return Stream.concat(
+                message.getFields().stream(),
+                targets.stream()
+                        .filter(target -> target.slot() == Slot.NAME)
+                        .flatMap(target -> target.path().getLast().getContainingType().getFields().stream()));
     }
 
     private void reference(Settings sandbox, String key, String text, Slot slot) {

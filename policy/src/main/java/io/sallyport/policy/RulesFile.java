@@ -4,6 +4,7 @@ import io.sallyport.base.settings.Problems;
 import io.sallyport.base.settings.Settings;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.SequencedMap;
 
 /**
@@ -14,12 +15,19 @@ import java.util.SequencedMap;
 final class RulesFile {
     private final List<Settings> roots;
     private final Settings methods;
+    private final Map<String, Settings> holders;
     private final SequencedMap<String, Settings> rules;
     private final Limits defaults;
 
-    private RulesFile(List<Settings> roots, Settings methods, SequencedMap<String, Settings> rules, Limits defaults) {
+    private RulesFile(
+            List<Settings> roots,
+            Settings methods,
+            Map<String, Settings> holders,
+            SequencedMap<String, Settings> rules,
+            Limits defaults) {
         this.roots = roots;
         this.methods = methods;
+        this.holders = holders;
         this.rules = rules;
         this.defaults = defaults;
     }
@@ -46,7 +54,7 @@ final class RulesFile {
         }
         SequencedMap<String, Settings> rules = new LinkedHashMap<>();
         holders.forEach((method, holder) -> rules.put(method, holder.section(method)));
-        return new RulesFile(roots, methods, rules, defaults);
+        return new RulesFile(roots, methods, holders, rules, defaults);
     }
 
     /** The rules by {@code package.Service/Method}. */
@@ -58,9 +66,9 @@ final class RulesFile {
         return defaults;
     }
 
-    /** Notes a mistake about a method that has no rule, or whose rule should not be there. */
+    /** Notes a mistake about a method that has no rule, or whose rule should not be there, in the file it is in. */
     void problem(String method, String message) {
-        methods.problem(method, message);
+        holders.getOrDefault(method, methods).problem(method, message);
     }
 
     /** Reports the keys nobody asked for. */

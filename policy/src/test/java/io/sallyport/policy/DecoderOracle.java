@@ -154,7 +154,7 @@ record DecoderOracle(MethodRule rule, Descriptor type, Map<String, FieldPath> pa
                 case "absent" -> values(message, path.fields(), true).isEmpty();
                 default ->
                     values(message, path.fields(), false).stream()
-                            .allMatch(value -> print(value).equals(entry.getValue()));
+                            .allMatch(value -> print(path.leaf(), value).equals(entry.getValue()));
             };
             if (!holds) {
                 return false;
@@ -163,8 +163,13 @@ record DecoderOracle(MethodRule rule, Descriptor type, Map<String, FieldPath> pa
         return true;
     }
 
-    private static String print(Object value) {
-        return value instanceof EnumValueDescriptor constant ? constant.getName() : value.toString();
+    /** A value as the policy file writes it. */
+    private static String print(FieldDescriptor field, Object value) {
+        return switch (field.getType()) {
+            case ENUM -> ((EnumValueDescriptor) value).getName();
+            case UINT32, FIXED32 -> Integer.toUnsignedString((Integer) value);
+            default -> value.toString();
+        };
     }
 
     /** The values at a path, as a decoder's user sees them: defaults too, unless only what is set is asked for. */

@@ -1,0 +1,293 @@
+package io.sallyport.envoyconfig;
+
+import static io.sallyport.envoyconfig.LiveEnvoy.ALPHA;
+import static io.sallyport.envoyconfig.RawHttp2.grpc;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.envoyproxy.envoy.service.auth.v3.CheckResponse;
+import io.envoyproxy.envoy.service.auth.v3.OkHttpResponse;
+import io.envoyproxy.envoy.type.v3.StatusCode;
+import io.grpc.Status;
+import io.grpc.Status.Code;
+import io.grpc.stub.StreamObserver;
+import io.sallyport.envoyconfig.FakeExtAuthz.Decision;
+import io.sallyport.envoyconfig.RawHttp2.Answer;
+import io.sallyport.envoyconfig.RawHttp2.Call;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** What a client sees, and what still works, when a part behind a real Envoy fails or one client takes all it can. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class EnvoyPartsTest {
+    private static final String TRY_AGAIN = "authorization is unavailable, try again";
+
+    private LiveEnvoy live;
+    private RawHttp2 client;
+
+    @BeforeAll
+    void start(@TempDir Path directory) throws Exception {
+        live = LiveEnvoy.start(directory, new SettingsText());
+    }
+
+    @AfterAll
+    void stop() {
+        if (live != null) {
+            live.close();
+        }
+    }
+
+    @BeforeEach
+    void connect() throws Exception {
+        live.forget();
+        client = live.connect();
+    }
+
+    @AfterEach
+    void disconnect() {
+        client.close();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "Unauthorized, UNAUTHENTICATED",
+        "Forbidden, PERMISSION_DENIED",
+        "BadRequest, INVALID_ARGUMENT",
+        "TooManyRequests, RESOURCE_EXHAUSTED",
+        "NotImplemented, UNIMPLEMENTED",
+        "GatewayTimeout, DEADLINE_EXCEEDED",
+    })
+    void aDenialKeepsItsOwnStatusAndWords(StatusCode http, Code code) throws Exception {
+        live.extAuthz().decide(FakeExtAuthz.deny(http, code, "these words"));
+
+        Answer answer = client.call(grpc(ProbePolicy.SANDBOX), ALPHA);
+
+        assertThat(answer.grpcStatus()).isEqualTo(code.value());
+        assertThat(answer.message()).isEqualTo("these words");
+        assertThat(answer.headers()).doesNotContainKey("grpc-retry-pushback-ms");
+        live.assertNothingForwarded();
+    }
+
+    /** Answers that no ext-authz of ours would give. */
+    @SuppressWarnings("ImmutableEnumChecker") // the decisions hold nothing
+    enum Failure {
+        SLOW(answer -> {}),
+        FAILS(answer -> answer.onError(Status.INTERNAL.asException())),
+        UNIMPLEMENTED(answer -> answer.onError(Status.UNIMPLEMENTED.asException())),
+        EMPTY(answer -> answer(answer, CheckResponse.getDefaultInstance())),
+        OK_WITHOUT_A_PRINCIPAL(answer -> answer(
+                answer,
+                CheckResponse.newBuilder()
+                        .setOkResponse(OkHttpResponse.getDefaultInstance())
+                        .build())),
+        A_USER(answer -> FakeExtAuthz.allowWith(answer, Map.of("x-sandbox-principal", "user;subject=\"mallory\""))),
+        NOBODY(answer -> FakeExtAuthz.allowWith(answer, Map.of("x-sandbox-principal", "anonymous"))),
+        ANOTHER_HEADER(answer -> FakeExtAuthz.allowWith(
+                answer, Map.of("x-sandbox-principal", FakeExtAuthz.PRINCIPAL, ":path", ProbePolicy.USER))),
+        BROKEN_VALUE(answer ->
+                FakeExtAuthz.allowWith(answer, Map.of("x-sandbox-principal", "sandbox;id=\"a\"\r\nx-evil: 1"))),
+        UNAVAILABLE(FakeExtAuthz.deny(StatusCode.ServiceUnavailable, Code.UNAVAILABLE, TRY_AGAIN));
+
+        final Decision decision;
+
+        Failure(Decision decision) {
+            this.decision = decision;
+        }
+
+        private static void answer(StreamObserver<CheckResponse> to, CheckResponse response) {
+            to.onNext(response);
+            to.onCompleted();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Failure.class)
+    void anExtAuthzThatIsUnsureIsAnOutageWithAHint(Failure failure) throws Exception {
+        live.extAuthz().decide(failure.decision);
+
+        Answer answer =
+                client.call(grpc(ProbePolicy.SANDBOX).set("x-sandbox-principal", FakeExtAuthz.PRINCIPAL), ALPHA);
+
+        assertThat(answer.grpcStatus()).isEqualTo(Code.UNAVAILABLE.value());
+        assertThat(answer.message()).isEqualTo(TRY_AGAIN);
+        assertThat(answer.headers()).containsEntry("grpc-retry-pushback-ms", "1000");
+        live.assertNothingForwarded();
+    }
+
+    @Test
+    void theIssuerGetsNothingWithoutAnAssertion() throws Exception {
+        Answer answer = client.call(grpc(ProbePolicy.ISSUER).set("x-sandbox-principal-jwt", "forged"), ALPHA);
+
+        assertThat(answer.grpcStatus()).isEqualTo(Code.UNAVAILABLE.value());
+        live.assertNothingForwarded();
+    }
+
+    @Test
+    void anExtAuthzThatIsAwayIsAnOutage(@TempDir Path directory) throws Exception {
+        try (LiveEnvoy own = LiveEnvoy.start(directory, new SettingsText());
+                RawHttp2 connection = own.connect()) {
+            assertThat(connection.call(grpc(ProbePolicy.SANDBOX), ALPHA).grpcStatus())
+                    .isZero();
+            own.gateway().forget();
+            own.extAuthz().close();
+
+            for (String path : List.of(ProbePolicy.SANDBOX, ProbePolicy.USER, ProbePolicy.OPEN)) {
+                Answer answer = connection.call(grpc(path), ALPHA);
+                assertThat(answer.grpcStatus()).as(path).isEqualTo(Code.UNAVAILABLE.value());
+                assertThat(answer.message()).isEqualTo(TRY_AGAIN);
+            }
+            assertThat(own.gateway().arrivals()).isEmpty();
+        }
+    }
+
+    /** Its text would name our sockets. */
+    @Test
+    void aGatewayThatIsAwayIsUnavailableAndNothingMoreIsSaid(@TempDir Path directory) throws Exception {
+        try (LiveEnvoy own = LiveEnvoy.start(directory, new SettingsText());
+                RawHttp2 connection = own.connect()) {
+            own.gateway().close();
+
+            Answer answer = connection.call(grpc(ProbePolicy.SANDBOX), ALPHA);
+
+            assertThat(answer.grpcStatus()).isEqualTo(Code.UNAVAILABLE.value());
+            assertThat(answer.message()).isEqualTo("unavailable, try again");
+            assertThat(answer.headers().toString()).doesNotContain(directory.toString(), "reset reason");
+        }
+    }
+
+    @Test
+    void anExtAuthzThatSpeaksNoGrpcIsAnOutage(@TempDir Path directory) throws Exception {
+        try (LiveEnvoy own = LiveEnvoy.start(directory, new SettingsText().with("limits", "{authorization: 500ms}"));
+                RawHttp2 connection = own.connect()) {
+            for (Garbage garbage : Garbage.values()) {
+                own.garbageInPlaceOfExtAuthz(garbage.bytes);
+
+                Answer answer = connection.call(grpc(ProbePolicy.SANDBOX), ALPHA);
+
+                assertThat(answer.grpcStatus()).as("%s", garbage).isEqualTo(Code.UNAVAILABLE.value());
+            }
+            assertThat(own.gateway().arrivals()).isEmpty();
+        }
+    }
+
+    /** What stands where a CheckResponse should. */
+    @SuppressWarnings("ImmutableEnumChecker") // nobody writes to the bytes
+    enum Garbage {
+        NOT_A_FRAME("pong".getBytes(StandardCharsets.US_ASCII)),
+        NOT_A_MESSAGE(RawHttp2.frame(new byte[] {(byte) 0xff, (byte) 0xff, (byte) 0xff})),
+        AN_EMPTY_MESSAGE(RawHttp2.frame(new byte[0])),
+        ANOTHER_MESSAGE(RecordingUpstream.PONG),
+        TWO_MESSAGES(new byte[10]),
+        NOTHING(new byte[0]);
+
+        final byte[] bytes;
+
+        Garbage(byte[] bytes) {
+            this.bytes = bytes;
+        }
+    }
+
+    @Test
+    void twoThousandCallsThatNeverEndDisturbNobody() throws Exception {
+        List<RawHttp2> connections = new ArrayList<>();
+        List<Call> neverEnded = new ArrayList<>();
+        try {
+            for (int i = 0; i < 20; i++) {
+                RawHttp2 connection = live.connect();
+                connections.add(connection);
+                for (int j = 0; j < 100; j++) {
+                    neverEnded.add(connection
+                            .open(grpc(ProbePolicy.SANDBOX), false)
+                            .data(new byte[ProbePolicy.SANDBOX_BODY_LIMIT - 1], false));
+                }
+            }
+
+            for (int i = 0; i < 200; i++) {
+                assertThat(client.call(grpc(ProbePolicy.SANDBOX), ALPHA).grpcStatus())
+                        .isZero();
+            }
+
+            assertThat(neverEnded.stream().filter(Call::answered)).isEmpty();
+            assertThat(live.gateway().arrivals()).hasSize(200);
+        } finally {
+            connections.forEach(RawHttp2::close);
+        }
+    }
+
+    /** Two thousand calls that the gateway does not answer are fewer than it may have under way. */
+    @Test
+    void twoThousandCallsThatAreNotAnsweredDisturbNobody() throws Exception {
+        List<RawHttp2> connections = new ArrayList<>();
+        live.gateway().silent(true);
+        try {
+            for (int i = 0; i < 20; i++) {
+                RawHttp2 connection = live.connect();
+                connections.add(connection);
+                for (int j = 0; j < 100; j++) {
+                    connection.open(grpc(ProbePolicy.SANDBOX), false).data(ALPHA, true);
+                }
+            }
+            live.gateway().awaitBody(2000 * ALPHA.length);
+            live.gateway().silent(false);
+
+            assertThat(client.call(grpc(ProbePolicy.SANDBOX), ALPHA).grpcStatus())
+                    .isZero();
+        } finally {
+            connections.forEach(RawHttp2::close);
+        }
+    }
+
+    /** Users' calls have a share of their own: as many as it holds, and the sandboxes' calls go on. */
+    @Test
+    void usersStreamsDoNotUseUpTheSandboxesShare(@TempDir Path directory) throws Exception {
+        try (LiveEnvoy own = LiveEnvoy.start(directory, new SettingsText().with("limits", "{user-requests: 10}"));
+                RawHttp2 connection = own.connect()) {
+            for (int i = 0; i < 10; i++) {
+                connection.open(grpc(ProbePolicy.USER_BIDI), false).data(ALPHA, false);
+            }
+            own.gateway().awaitBody(10 * ALPHA.length);
+
+            Answer user = connection.call(grpc(ProbePolicy.USER), ALPHA);
+            Answer sandbox = connection.call(grpc(ProbePolicy.SANDBOX), ALPHA);
+
+            assertThat(user.grpcStatus()).isEqualTo(Code.UNAVAILABLE.value());
+            assertThat(sandbox.grpcStatus()).isZero();
+        }
+    }
+
+    /** More bodies than the heap may hold: Envoy resets the largest of them, lives on, and serves again. */
+    @Test
+    void bodiesBeyondTheHeapAreResetAndEnvoyGoesOn(@TempDir Path directory) throws Exception {
+        try (LiveEnvoy own = LiveEnvoy.start(directory, new SettingsText().with("limits", "{heap: 128MiB}"))) {
+            List<RawHttp2> connections = new ArrayList<>();
+            List<Call> calls = new ArrayList<>();
+            byte[] body = new byte[ProbePolicy.LARGE_BODY_LIMIT - 1];
+            for (int i = 0; i < 3; i++) {
+                RawHttp2 connection = own.connect();
+                connections.add(connection);
+                for (int j = 0; j < 100; j++) {
+                    calls.add(connection.open(grpc(ProbePolicy.LARGE), false).data(body, false));
+                }
+            }
+            Answer first = Call.firstAnswer(calls);
+            assertThat(first.grpcStatus()).isNotZero();
+            connections.forEach(RawHttp2::close);
+
+            assertThat(own.envoy().isAlive()).isTrue();
+            assertThat(own.callPatiently().grpcStatus()).isZero();
+            assertThat(own.envoy().residentBytes()).isLessThan(400L << 20);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+package io.sallyport.envoyconfig;
+
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
+import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.handler.codec.http2.DefaultHttp2DataFrame;
+import io.netty.handler.codec.http2.DefaultHttp2Headers;
+import io.netty.handler.codec.http2.DefaultHttp2HeadersFrame;
+import io.netty.handler.codec.http2.Http2DataFrame;
+import io.netty.handler.codec.http2.Http2FrameCodecBuilder;
+import io.netty.handler.codec.http2.Http2Headers;
+import io.netty.handler.codec.http2.Http2HeadersFrame;
+import io.netty.handler.codec.http2.Http2MultiplexHandler;
+import io.netty.handler.codec.http2.Http2Settings;
+import io.netty.util.ReferenceCountUtil;
+import io.netty.util.concurrent.GlobalEventExecutor;
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
+
+/** A gateway that believes everything, writes down every byte it got, and answers each call with {@code pong}. */
+@SuppressWarnings("FutureReturnValueIgnored") // a write that fails shows at the client
+final class RecordingUpstream implements AutoCloseable {
+    /** The answer's message, framed. */
+    static final byte[] PONG = RawHttp2.frame("pong".getBytes(StandardCharsets.UTF_8));
+
+    private final Channel server;
+    private final CopyOnWriteArrayList<Arrival> arrivals = new CopyOnWriteArrayList<>();
+    private final ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
+    private final Object progress = new Object();
+    private volatile boolean silent;
+    private volatile byte[] answer = PONG;
+
+    private RecordingUpstream(EventLoopGroup group, Path socket) throws InterruptedException {
+        this.server = new ServerBootstrap()
+                .group(group)
+                .channel(EpollServerDomainSocketChannel.class)
+                .childHandler(new ChannelInitializer<>() {
+                    @Override
+                    protected void initChannel(Channel channel) {
+                        connections.add(channel);
+                        channel.pipeline()
+                                .addLast(Http2FrameCodecBuilder.forServer()
+                                        .validateHeaders(false)
+                                        .initialSettings(
+                                                Http2Settings.defaultSettings().maxHeaderListSize(1 << 20))
+                                        .build())
+                                .addLast(new Http2MultiplexHandler(new ChannelInitializer<>() {
+                                    @Override
+                                    protected void initChannel(Channel stream) {
+                                        stream.pipeline().addLast(new Recording());
+                                    }
+                                }));
+                    }
+                })
+                .bind(new DomainSocketAddress(socket.toFile()))
+                .sync()
+                .channel();
+    }
+
+    static RecordingUpstream listen(EventLoopGroup group, Path socket) throws InterruptedException {
+        return new RecordingUpstream(group, socket);
+    }
+
+    /** One call, as it arrived; it stands here from its first header on. */
+    static final class Arrival {
+        private final Map<String, String> headers = new ConcurrentSkipListMap<>();
+        private final Map<String, String> trailers = new ConcurrentSkipListMap<>();
+        private final ByteArrayOutputStream body = new ByteArrayOutputStream();
+
+        Map<String, String> headers() {
+            return headers;
+        }
+
+        Map<String, String> trailers() {
+            return trailers;
+        }
+
+        synchronized byte[] body() {
+            return body.toByteArray();
+        }
+
+        private synchronized void received(byte[] bytes) {
+            body.writeBytes(bytes);
+        }
+
+        private static void add(Http2Headers from, Map<String, String> to) {
+            from.forEach(entry ->
+                    to.merge(entry.getKey().toString(), entry.getValue().toString(), (a, b) -> a + "," + b));
+        }
+    }
+
+    List<Arrival> arrivals() {
+        return List.copyOf(arrivals);
+    }
+
+    /** Waits until that much of a body has come, in all calls together. */
+    void awaitBody(int bytes) throws InterruptedException {
+        synchronized (progress) {
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+            while (arrivals.stream().mapToInt(arrival -> arrival.body().length).sum() < bytes) {
+                if (System.nanoTime() > deadline) {
+                    throw new AssertionError("fewer than " + bytes + " bytes came");
+                }
+                progress.wait(1000);
+            }
+        }
+    }
+
+    void forget() {
+        arrivals.clear();
+    }
+
+    /** From now on calls stay unanswered, or are answered again. */
+    void silent(boolean silent) {
+        this.silent = silent;
+    }
+
+    /** From now on calls are answered with these bytes in place of a framed message. */
+    void answerWith(byte[] answer) {
+        this.answer = answer.clone();
+    }
+
+    @Override
+    public void close() {
+        server.close().awaitUninterruptibly();
+        connections.close().awaitUninterruptibly();
+    }
+
+    private final class Recording extends ChannelInboundHandlerAdapter {
+        private final Arrival arrival = new Arrival();
+        private boolean started;
+
+        @Override
+        public void channelRead(ChannelHandlerContext context, Object frame) {
+            boolean last = false;
+            switch (frame) {
+                case Http2HeadersFrame head -> {
+                    Arrival.add(head.headers(), started ? arrival.trailers : arrival.headers);
+                    if (!started) {
+                        started = true;
+                        arrivals.add(arrival);
+                    }
+                    last = head.isEndStream();
+                }
+                case Http2DataFrame data -> {
+                    arrival.received(ByteBufUtil.getBytes(data.content()));
+                    last = data.isEndStream();
+                }
+                default -> {}
+            }
+            ReferenceCountUtil.release(frame);
+            synchronized (progress) {
+                progress.notifyAll();
+            }
+            if (last && !silent) {
+                context.write(new DefaultHttp2HeadersFrame(
+                        new DefaultHttp2Headers().status("200").set("content-type", "application/grpc")));
+                context.write(new DefaultHttp2DataFrame(Unpooled.wrappedBuffer(answer)));
+                context.writeAndFlush(
+                        new DefaultHttp2HeadersFrame(new DefaultHttp2Headers().set("grpc-status", "0"), true));
+            }
+        }
+    }
+}

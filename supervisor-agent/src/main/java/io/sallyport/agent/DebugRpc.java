@@ -1,0 +1,322 @@
+package io.sallyport.agent;
+
+import io.grpc.ManagedChannel;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.sallyport.api.openshell01.OpenShellGrpc;
+import io.sallyport.api.openshell01.RefreshSandboxTokenRequest;
+import io.sallyport.api.openshell01.RefreshSandboxTokenResponse;
+import io.sallyport.api.openshell01.datamodel.WorkspaceSelector;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/**
+ * {@code debug-rpc}: one call with the supervisor's own credential, for people and for tests.
+ *
+ * <table>
+ * <caption>Exit codes</caption>
+ * <tr><td>0</td><td>it worked</td></tr>
+ * <tr><td>7</td><td>PERMISSION_DENIED</td></tr>
+ * <tr><td>16</td><td>UNAUTHENTICATED</td></tr>
+ * <tr><td>5</td><td>NOT_FOUND</td></tr>
+ * <tr><td>1</td><td>anything else, bad settings and bad usage among it</td></tr>
+ * </table>
+ *
+ * <p>It never prints a token, and the {@code show-} commands never make a call.
+ */
+@Command(
+        name = "debug-rpc",
+        mixinStandardHelpOptions = true,
+        exitCodeOnInvalidInput = DebugRpc.OTHERWISE,
+        exitCodeOnExecutionException = DebugRpc.OTHERWISE,
+        synopsisSubcommandLabel = "COMMAND",
+        description = "Makes one call with the supervisor's credential, as the environment gives it"
+                + " (OPENSHELL_ENDPOINT, OPENSHELL_SANDBOX_TOKEN_FILE, …).",
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {
+            "0:it worked",
+            "5:NOT_FOUND",
+            "7:PERMISSION_DENIED",
+            "16:UNAUTHENTICATED",
+            "1:anything else, bad settings among it"
+        })
+final class DebugRpc {
+    static final int OTHERWISE = 1;
+
+    private final Map<String, String> environment;
+    private final InstantSource clock;
+    private final PrintWriter out;
+    private final PrintWriter err;
+
+    DebugRpc(Map<String, String> environment, InstantSource clock, PrintWriter out, PrintWriter err) {
+        this.environment = Map.copyOf(environment);
+        this.clock = clock;
+        this.out = out;
+        this.err = err;
+    }
+
+    /** Runs one command line and returns its exit code. */
+    int run(String... arguments) {
+        CommandLine line = new CommandLine(this)
+                .addSubcommand(new GetSandboxConfig())
+                .addSubcommand(new Refresh())
+                .addSubcommand(new ShowToken())
+                .addSubcommand(new ShowPrincipal())
+                .registerConverter(ApiGeneration.class, ApiGeneration::parse)
+                .setOut(out)
+                .setErr(err);
+        for (CommandLine command : line.getSubcommands().values()) {
+            // Subcommands inherit neither: usage mistakes are "anything else" for all of them.
+            command.getCommandSpec().exitCodeOnInvalidInput(OTHERWISE).exitCodeOnExecutionException(OTHERWISE);
+        }
+        line.setExecutionExceptionHandler((e, command, result) -> explain(e));
+        if (arguments.length == 0) {
+            line.usage(err);
+            return OTHERWISE;
+        }
+        int code = line.execute(arguments);
+        out.flush();
+        err.flush();
+        return code;
+    }
+
+    private int explain(Exception e) {
+        switch (e) {
+            case StatusRuntimeException call -> {
+                String text = call.getStatus().getDescription();
+                err.println(call.getStatus().getCode() + (text == null ? "" : ": " + printable(text)));
+                return exitCode(call.getStatus());
+            }
+            case AgentSettingsException settings -> settings.problems().forEach(err::println);
+            case TokenUnavailableException token -> err.println(token.getMessage());
+            case IOException file -> err.println("a certificate or key cannot be used: " + file.getMessage());
+            default -> err.println("failed: " + e.getClass().getSimpleName());
+        }
+        return OTHERWISE;
+    }
+
+    static int exitCode(Status status) {
+        return switch (status.getCode()) {
+            case OK -> 0;
+            case NOT_FOUND, PERMISSION_DENIED, UNAUTHENTICATED ->
+                status.getCode().value();
+            default -> OTHERWISE;
+        };
+    }
+
+    /** A server's words without what would steer a terminal. */
+    private static String printable(String text) {
+        return text.replaceAll("\\p{Cntrl}", "?");
+    }
+
+    private TokenSource tokens() throws AgentSettingsException {
+        return TokenSource.fromEnvironment(environment, clock);
+    }
+
+    /** Makes a call over a channel of its own. */
+    private <T> T call(int timeoutSeconds, Call<T> call) throws Exception {
+        List<String> problems = new ArrayList<>();
+        GatewaySettings settings = collect(() -> GatewaySettings.fromEnvironment(environment), problems);
+        TokenSource tokens = collect(this::tokens, problems);
+        if (settings == null || tokens == null) {
+            throw new AgentSettingsException(problems);
+        }
+        tokens.token(); // a missing token is said plainly, before anything is sent
+        ManagedChannel channel = GatewayChannel.open(settings);
+        try {
+            return call.make(channel, new SandboxCallCredentials(tokens, settings.sandboxId()), timeoutSeconds);
+        } finally {
+            channel.shutdownNow();
+            channel.awaitTermination(1, TimeUnit.SECONDS);
+        }
+    }
+
+    private static <T> @Nullable T collect(SettingsReader<T> reader, List<String> problems) {
+        try {
+            return reader.read();
+        } catch (AgentSettingsException e) {
+            problems.addAll(e.problems());
+            return null;
+        }
+    }
+
+    @FunctionalInterface
+    private interface SettingsReader<T> {
+        T read() throws AgentSettingsException;
+    }
+
+    @FunctionalInterface
+    private interface Call<T> {
+        T make(ManagedChannel channel, SandboxCallCredentials credentials, int timeoutSeconds);
+    }
+
+    private Optional<String> own(@Nullable String given, String variable) {
+        return Optional.ofNullable(given)
+                .or(() -> Optional.ofNullable(environment.get(variable)).map(String::strip))
+                .filter(text -> !text.isEmpty());
+    }
+
+    @Command(name = "get-sandbox-config", description = "Asks for the configuration of a sandbox, by id or by name.")
+    private final class GetSandboxConfig implements Callable<Integer> {
+        @Option(
+                names = "--sandbox-id",
+                paramLabel = "ID",
+                description = "the sandbox, for --api 0.0 (default: $OPENSHELL_SANDBOX_ID)")
+        private @Nullable String sandboxId;
+
+        @Option(
+                names = "--name",
+                paramLabel = "NAME",
+                description = "the sandbox, for --api 0.1 (default: $OPENSHELL_SANDBOX)")
+        private @Nullable String name;
+
+        @Option(
+                names = "--workspace",
+                paramLabel = "WORKSPACE",
+                description = "the workspace of the name, for --api 0.1 (default: the gateway's default)")
+        private @Nullable String workspace;
+
+        @Option(
+                names = "--api",
+                paramLabel = "0.0|0.1",
+                description = "the gateway's generation (default: 0.1 with --name, else 0.0)")
+        private @Nullable ApiGeneration api;
+
+        @Option(names = "--timeout", paramLabel = "SECONDS", defaultValue = "10", description = "default: 10")
+        private int timeoutSeconds;
+
+        @Override
+        public Integer call() throws Exception {
+            ApiGeneration generation =
+                    api != null ? api : name != null ? ApiGeneration.OPENSHELL_0_1 : ApiGeneration.OPENSHELL_0_0;
+            switch (generation) {
+                case OPENSHELL_0_0 -> byId();
+                case OPENSHELL_0_1 -> byName();
+            }
+            return 0;
+        }
+
+        private void byId() throws Exception {
+            Optional<String> id = own(sandboxId, EnvironmentNames.SANDBOX_ID);
+            if (id.isEmpty() || name != null || workspace != null) {
+                throw new AgentSettingsException(
+                        List.of("--api 0.0 asks by id: give --sandbox-id, and neither --name" + " nor --workspace"));
+            }
+            var request = io.sallyport.api.openshell00.sandbox.GetSandboxConfigRequest.newBuilder()
+                    .setSandboxId(id.get())
+                    .build();
+            var config = DebugRpc.this.call(
+                    timeoutSeconds,
+                    (channel, credentials, timeout) -> io.sallyport.api.openshell00.OpenShellGrpc.newBlockingStub(
+                                    channel)
+                            .withCallCredentials(credentials)
+                            .withDeadlineAfter(timeout, TimeUnit.SECONDS)
+                            .getSandboxConfig(request));
+            print(config.getVersion(), config.getPolicyHash(), config.getConfigRevision(), config.getWorkspace());
+        }
+
+        private void byName() throws Exception {
+            Optional<String> target = own(name, EnvironmentNames.SANDBOX_NAME);
+            if (target.isEmpty() || sandboxId != null) {
+                throw new AgentSettingsException(
+                        List.of("--api 0.1 asks by name: give --name (and --workspace), not --sandbox-id"));
+            }
+            var request = io.sallyport.api.openshell01.sandbox.GetSandboxConfigRequest.newBuilder()
+                    .setName(target.get());
+            if (workspace != null) {
+                request.setWorkspaceScope(WorkspaceSelector.newBuilder().setWorkspace(workspace));
+            }
+            var config = DebugRpc.this.call(
+                    timeoutSeconds,
+                    (channel, credentials, timeout) -> OpenShellGrpc.newBlockingStub(channel)
+                            .withCallCredentials(credentials)
+                            .withDeadlineAfter(timeout, TimeUnit.SECONDS)
+                            .getSandboxConfig(request.build()));
+            print(config.getVersion(), config.getPolicyHash(), config.getConfigRevision(), config.getWorkspace());
+        }
+
+        private void print(int version, String policyHash, long revision, String workspace) {
+            out.println("version: " + Integer.toUnsignedString(version));
+            out.println("policy_hash: " + printable(policyHash));
+            out.println("config_revision: " + Long.toUnsignedString(revision));
+            out.println("workspace: " + printable(workspace));
+        }
+    }
+
+    @Command(
+            name = "refresh",
+            description = "Asks for the next token and shows its fingerprint and expiry; writes nothing anywhere.")
+    private final class Refresh implements Callable<Integer> {
+        @Option(names = "--timeout", paramLabel = "SECONDS", defaultValue = "10", description = "default: 10")
+        private int timeoutSeconds;
+
+        @Override
+        public Integer call() throws Exception {
+            RefreshSandboxTokenResponse response = DebugRpc.this.call(
+                    timeoutSeconds,
+                    (channel, credentials, timeout) -> OpenShellGrpc.newBlockingStub(channel)
+                            .withCallCredentials(credentials)
+                            .withDeadlineAfter(timeout, TimeUnit.SECONDS)
+                            .refreshSandboxToken(RefreshSandboxTokenRequest.getDefaultInstance()));
+            out.println("fingerprint: " + UnverifiedToken.fingerprint(response.getToken()));
+            out.println("expires_at: " + expiry(response).map(Instant::toString).orElse("never"));
+            return 0;
+        }
+
+        /** Whichever of the two fields the gateway's generation fills. */
+        private static Optional<Instant> expiry(RefreshSandboxTokenResponse response) {
+            if (response.hasExpirationTime()) {
+                return Optional.of(Instant.ofEpochSecond(
+                        response.getExpirationTime().getSeconds(),
+                        response.getExpirationTime().getNanos()));
+            }
+            return response.getExpiresAtMs() == 0
+                    ? Optional.empty()
+                    : Optional.of(Instant.ofEpochMilli(response.getExpiresAtMs()));
+        }
+    }
+
+    @Command(
+            name = "show-token",
+            description = "Shows where the token comes from and its fingerprint, never the token.")
+    private final class ShowToken implements Callable<Integer> {
+        @Override
+        public Integer call() throws Exception {
+            TokenSource tokens = tokens();
+            out.println("fingerprint: " + UnverifiedToken.fingerprint(tokens.token()));
+            out.println("source: " + tokens);
+            return 0;
+        }
+    }
+
+    @Command(name = "show-principal", description = "Shows whom the token says it is for, without verifying it.")
+    private final class ShowPrincipal implements Callable<Integer> {
+        @Override
+        public Integer call() throws Exception {
+            Optional<UnverifiedToken> token = UnverifiedToken.read(tokens().token());
+            if (token.isEmpty()) {
+                throw new TokenUnavailableException("the credential is not a JWT; it cannot be looked into");
+            }
+            out.println(
+                    "subject: " + token.get().subject().map(DebugRpc::printable).orElse("-"));
+            out.println("sandbox_id: "
+                    + token.get().sandboxId().map(DebugRpc::printable).orElse("-"));
+            out.println("expires_at: "
+                    + token.get().expiresAt().map(Instant::toString).orElse("never"));
+            out.println("verified: no");
+            return 0;
+        }
+    }
+}
