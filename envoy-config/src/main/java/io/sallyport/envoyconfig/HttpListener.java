@@ -67,6 +67,13 @@ final class HttpListener {
             Map.entry("sent_bytes", "%BYTES_SENT%"),
             Map.entry("peer", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%")));
 
+    /** Linux: SO_KEEPALIVE, then after 60 s of silence a probe each 15 s, gone after four. */
+    private static final List<SocketOption> TCP_KEEPALIVE = List.of(
+            option("SO_KEEPALIVE", 1, 9, 1),
+            option("TCP_KEEPIDLE", 6, 4, 60),
+            option("TCP_KEEPINTVL", 6, 5, 15),
+            option("TCP_KEEPCNT", 6, 6, 4));
+
     private final EnvoyConfigSettings settings;
 
     HttpListener(EnvoyConfigSettings settings) {
@@ -151,13 +158,6 @@ final class HttpListener {
                         .build()))
                 .build();
     }
-
-    /** Linux: SO_KEEPALIVE, then after 60 s of silence a probe each 15 s, gone after four. */
-    private static final List<SocketOption> TCP_KEEPALIVE = List.of(
-            option("SO_KEEPALIVE", 1, 9, 1),
-            option("TCP_KEEPIDLE", 6, 4, 60),
-            option("TCP_KEEPINTVL", 6, 5, 15),
-            option("TCP_KEEPCNT", 6, 6, 4));
 
     private static SocketOption option(String description, long level, long name, long value) {
         return SocketOption.newBuilder()

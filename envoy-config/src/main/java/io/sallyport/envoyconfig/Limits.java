@@ -9,7 +9,8 @@ import java.time.Duration;
  *
  * @param connections client connections of this Envoy; more are closed at once
  * @param streamsPerConnection calls that one connection may have open, at most 100
- * @param headerBytes largest header block of a request; over it Envoy can only reset the stream
+ * @param headerBytes largest header block of a request; over it Envoy can only hang up. Whatever this says, 64 KiB as
+ *     compressed on the wire are the most it takes
  * @param heapBytes memory at which Envoy defends itself, see {@link Overload}
  * @param connectionIdle how long a connection without calls stays open
  * @param streamIdle how long a user's stream may be silent
@@ -42,7 +43,7 @@ record Limits(
         return new Limits(
                 limits.integer("connections", 4096, 16, 65_536),
                 limits.integer("streams-per-connection", 100, 1, 100),
-                limits.bytes("header-bytes", 80 * KIB, 8 * KIB, 256 * KIB),
+                limits.bytes("header-bytes", 80 * KIB, 8 * KIB, 96 * KIB),
                 limits.bytes("heap", 512 * MIB, 128 * MIB, 2047 * MIB),
                 limits.duration("connection-idle", Duration.ofMinutes(15), Duration.ofSeconds(10), Duration.ofDays(1)),
                 limits.duration("stream-idle", Duration.ofHours(1), Duration.ofSeconds(10), Duration.ofDays(7)),

@@ -3,6 +3,7 @@ package io.sallyport.envoyconfig;
 import static io.sallyport.envoyconfig.LiveEnvoy.ALPHA;
 import static io.sallyport.envoyconfig.RawHttp2.grpc;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.envoyproxy.envoy.service.auth.v3.CheckResponse;
 import io.envoyproxy.envoy.service.auth.v3.OkHttpResponse;
@@ -124,6 +125,25 @@ class EnvoyPartsTest {
         assertThat(answer.message()).isEqualTo(TRY_AGAIN);
         assertThat(answer.headers()).containsEntry("grpc-retry-pushback-ms", "1000");
         live.assertNothingForwarded();
+    }
+
+    /** The other side of "anything else is an error". */
+    @Test
+    void extAuthzMayTakeAwayTheBearerAndItsOwnHeaders() throws Exception {
+        live.extAuthz()
+                .decide(answer -> Failure.answer(
+                        answer,
+                        CheckResponse.newBuilder()
+                                .setOkResponse(OkHttpResponse.newBuilder()
+                                        .addHeadersToRemove("authorization")
+                                        .addHeadersToRemove("x-sandbox-principal")
+                                        .addHeadersToRemove("x-sandbox-principal-jwt"))
+                                .build()));
+
+        Answer answer = client.call(grpc(ProbePolicy.USER).set("authorization", "Bearer token"), ALPHA);
+
+        assertThat(answer.grpcStatus()).isZero();
+        assertThat(live.gateway().arrivals().getFirst().headers()).doesNotContainKey("authorization");
     }
 
     @Test
@@ -264,6 +284,31 @@ class EnvoyPartsTest {
 
             assertThat(user.grpcStatus()).isEqualTo(Code.UNAVAILABLE.value());
             assertThat(sandbox.grpcStatus()).isZero();
+        }
+    }
+
+    /** One too many is closed before it says a word; a place that becomes free can be taken. */
+    @Test
+    void thereAreOnlySoManyConnections(@TempDir Path directory) throws Exception {
+        int limit = 16;
+        List<RawHttp2> connections = new ArrayList<>();
+        try (LiveEnvoy own =
+                LiveEnvoy.start(directory, new SettingsText().with("limits", "{connections: " + limit + "}"))) {
+            for (int i = 0; i < limit; i++) {
+                connections.add(own.connectPatiently());
+            }
+            assertThatThrownBy(own::connect).isNotNull();
+
+            connections.removeFirst().close();
+
+            connections.add(own.connectPatiently());
+            assertThat(connections
+                            .getLast()
+                            .call(grpc(ProbePolicy.SANDBOX), ALPHA)
+                            .grpcStatus())
+                    .isZero();
+        } finally {
+            connections.forEach(RawHttp2::close);
         }
     }
 

@@ -121,6 +121,20 @@ final class LiveEnvoy implements AutoCloseable {
         garbage.answerWith(answer);
     }
 
+    /** Envoy notices a little later that a connection has gone. */
+    RawHttp2 connectPatiently() throws Exception {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        while (true) {
+            try {
+                return connect();
+            } catch (Exception e) {
+                if (System.nanoTime() > deadline) {
+                    throw e;
+                }
+            }
+        }
+    }
+
     /** While Envoy defends its memory it may refuse a connection, or a call; it must not stay so. */
     Answer callPatiently() throws Exception {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);

@@ -95,8 +95,7 @@ final class DebugRpc {
     private int explain(Exception e) {
         switch (e) {
             case StatusRuntimeException call -> {
-                String text = call.getStatus().getDescription();
-                err.println(call.getStatus().getCode() + (text == null ? "" : ": " + printable(text)));
+                err.println(call.getStatus().getCode() + words(call.getStatus()));
                 return exitCode(call.getStatus());
             }
             case AgentSettingsException settings -> settings.problems().forEach(err::println);
@@ -114,6 +113,16 @@ final class DebugRpc {
                 status.getCode().value();
             default -> OTHERWISE;
         };
+    }
+
+    /** What the server said; for a failure on this side, such as a refused connection, also what was behind it. */
+    private static String words(Status status) {
+        String text = status.getDescription() == null ? "" : ": " + printable(status.getDescription());
+        Throwable cause = status.getCause();
+        while (cause != null && cause.getCause() != null) {
+            cause = cause.getCause();
+        }
+        return cause == null || cause.getMessage() == null ? text : text + " (" + printable(cause.getMessage()) + ")";
     }
 
     /** A server's words without what would steer a terminal. */

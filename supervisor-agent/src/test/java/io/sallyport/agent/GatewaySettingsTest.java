@@ -65,6 +65,7 @@ class GatewaySettingsTest {
                 "http://",
                 "http://localhost:x",
                 "http://localhost:0",
+                "http://127.0.0.256:80",
                 "http://localhost:70000",
                 "http://user:secret@localhost",
                 "http://localhost/path",

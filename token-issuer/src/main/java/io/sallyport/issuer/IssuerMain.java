@@ -58,9 +58,10 @@ public final class IssuerMain {
         line.addSubcommand(new Validate(console));
         Commands.addTo(line, console, IdSource.of(random)::next);
         line.setOut(console.out());
-        line.setErr(new PrintWriter(new Redacted(console.err()), true));
+        PrintWriter redacted = new PrintWriter(new Redacted(console.err()), true);
+        line.setErr(redacted);
         line.setExecutionExceptionHandler((e, command, parsed) -> {
-            console.err().println("failed: " + e);
+            redacted.println("failed: " + e);
             return CommandLine.ExitCode.SOFTWARE;
         });
         return line.execute(arguments);

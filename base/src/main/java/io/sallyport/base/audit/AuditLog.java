@@ -6,13 +6,14 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.nio.ByteBuffer;
+import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -59,15 +60,37 @@ public final class AuditLog implements Audit, AutoCloseable {
 
     /** Starts a log that appends to a file, which is created readable by its owner alone. */
     public static AuditLog start(String program, Path file) {
-        AuditLog audit = new AuditLog(program, () -> {
-            if (!Files.exists(file)) {
-                Files.createFile(
-                        file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-            }
-            return Files.newOutputStream(file, Set.of(StandardOpenOption.APPEND).toArray(StandardOpenOption[]::new));
-        });
+        AuditLog audit = new AuditLog(program, () -> append(file));
         audit.start();
         return audit;
+    }
+
+    /** Opens a file at the beginning of a line: a line that was torn (a full disk, a crash) never spoils the next one. */
+    static OutputStream append(Path file) throws IOException {
+        if (!Files.exists(file)) {
+            Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+        }
+        boolean torn = endsInsideALine(file);
+        OutputStream out = Files.newOutputStream(file, StandardOpenOption.APPEND);
+        if (torn) {
+            try {
+                out.write('\n');
+            } catch (IOException e) {
+                out.close();
+                throw e;
+            }
+        }
+        return out;
+    }
+
+    private static boolean endsInsideALine(Path file) throws IOException {
+        if (!Files.isRegularFile(file)) {
+            return false; // a pipe or a terminal: there is no looking back
+        }
+        try (SeekableByteChannel in = Files.newByteChannel(file, StandardOpenOption.READ)) {
+            ByteBuffer last = ByteBuffer.allocate(1);
+            return in.size() > 0 && in.position(in.size() - 1).read(last) == 1 && last.get(0) != '\n';
+        }
     }
 
     void start() {
@@ -116,6 +139,9 @@ public final class AuditLog implements Audit, AutoCloseable {
             lost.addAndGet(queue.size());
         } finally {
             closeQuietly();
+            if (lost.get() > 0) {
+                log.log(Level.ERROR, "the audit log ends with {0} lines lost and not reported in it", lost.get());
+            }
         }
     }
 

@@ -2,6 +2,7 @@ package io.sallyport.base.net;
 
 import java.nio.file.Path;
 import java.util.Objects;
+import java.util.regex.Pattern;
 
 /**
  * Where something listens: {@code unix:/absolute/path} or {@code host:port}.
@@ -31,10 +32,19 @@ public sealed interface Endpoint {
 
     /** A TCP address; port 0 lets the system choose where a server listens. */
     record Tcp(String host, int port) implements Endpoint {
+        /** Real addresses only: anything else of that look would be asked of a name server. */
+        private static final Pattern LOOPBACK_V4 = Pattern.compile("127(\\.(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)){3}");
+
+        private static final Pattern NAME = Pattern.compile("[A-Za-z0-9]([A-Za-z0-9._-]{0,252})");
+        private static final Pattern V6 = Pattern.compile("[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?");
+
         public Tcp {
             Objects.requireNonNull(host, "host is null");
             if (host.isEmpty()) {
                 throw new IllegalArgumentException("the host is empty");
+            }
+            if (!NAME.matcher(host).matches() && !V6.matcher(host).matches()) {
+                throw new IllegalArgumentException("the host is neither a name nor an address: " + host);
             }
             if (port < 0 || port > 65535) {
                 throw new IllegalArgumentException("a port is 0 to 65535, this is " + port);
@@ -43,7 +53,9 @@ public sealed interface Endpoint {
 
         /** Whether the address never leaves this machine (or this pod): {@code 127.*}, {@code ::1}, {@code localhost}. */
         public boolean isLoopback() {
-            return host.equals("localhost") || host.equals("::1") || host.matches("127(\\.\\d{1,3}){3}");
+            return host.equals("localhost")
+                    || host.equals("::1")
+                    || LOOPBACK_V4.matcher(host).matches();
         }
 
         @Override
@@ -68,11 +80,14 @@ public sealed interface Endpoint {
         String host = text.substring(0, colon);
         if (host.startsWith("[") && host.endsWith("]")) {
             host = host.substring(1, host.length() - 1);
+        } else if (host.contains(":")) {
+            throw new IllegalArgumentException(
+                    "an IPv6 address stands in brackets, as in [::1]:8080, found \"" + text + "\"");
         }
-        try {
-            return new Tcp(host, Integer.parseInt(text.substring(colon + 1)));
-        } catch (NumberFormatException e) {
-            throw new IllegalArgumentException("the port is not a number in \"" + text + "\"", e);
+        String port = text.substring(colon + 1);
+        if (!port.matches("\\d{1,6}")) {
+            throw new IllegalArgumentException("the port is not a number in \"" + text + "\"");
         }
+        return new Tcp(host, Integer.parseInt(port));
     }
 }

@@ -9,23 +9,33 @@ import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
+import java.net.ConnectException;
 import java.net.InetSocketAddress;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 
 /** gRPC servers on an {@link Endpoint}, with native sockets. */
 public final class GrpcServers {
+    /** {@code S_IFMT} and {@code S_IFSOCK} of stat(2). */
+    private static final int FILE_TYPE = 0xf000;
+
+    private static final int SOCKET = 0xc000;
+
     private GrpcServers() {}
 
     /**
      * A builder that will listen on the endpoint.
      *
-     * <p>A Unix socket left behind by a process that died is removed first; anything else in its place is refused.
+     * <p>A Unix socket left behind by a process that died is removed first; one that is still served, and anything else
+     * in its place, is refused.
      *
-     * @throws IOException when the place of the socket is taken by something that is not a socket, or is not writable
+     * @throws IOException when the place of the socket is taken by something that is not a dead socket, or is not
+     *     writable
      */
     public static NettyServerBuilder listenOn(Endpoint endpoint, EventLoopGroup group) throws IOException {
         return switch (endpoint) {
@@ -65,11 +75,21 @@ public final class GrpcServers {
         if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             return;
         }
-        PosixFileAttributes attributes =
-                Files.readAttributes(path, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
-        if (!attributes.isOther()) {
+        int mode = (int) Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS);
+        if ((mode & FILE_TYPE) != SOCKET) {
             throw new IOException(path + " exists and is not a socket; remove it or choose another path");
         }
+        if (isServed(path)) {
+            throw new IOException(path + " is served by a running process; stop it or choose another path");
+        }
         Files.delete(path);
+    }
+
+    private static boolean isServed(Path path) throws IOException {
+        try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            return probe.connect(UnixDomainSocketAddress.of(path));
+        } catch (ConnectException e) {
+            return false;
+        }
     }
 }

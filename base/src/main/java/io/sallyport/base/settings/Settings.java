@@ -3,6 +3,7 @@ package io.sallyport.base.settings;
 import io.sallyport.base.net.Endpoint;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -53,7 +54,7 @@ public final class Settings {
     private final Map<String, Node> values = new LinkedHashMap<>();
     private final Map<String, Integer> lines = new LinkedHashMap<>();
     private final Set<String> asked = new LinkedHashSet<>();
-    private final List<Settings> children = new ArrayList<>();
+    private final Map<String, Settings> children = new LinkedHashMap<>();
     private final Problems problems;
 
     private Settings(String file, String path, int line, @Nullable MappingNode mapping, Problems problems) {
@@ -80,6 +81,9 @@ public final class Settings {
     public static Settings load(Path file, Problems problems) {
         try {
             return parse(file.toString(), Files.readString(file, StandardCharsets.UTF_8), problems);
+        } catch (CharacterCodingException e) {
+            problems.add(file.toString(), "is not UTF-8 text");
+            return new Settings(file.toString(), "", 0, null, problems);
         } catch (IOException | UncheckedIOException e) {
             problems.add(file.toString(), "cannot be read (" + e.getClass().getSimpleName() + "); does it exist?");
             return new Settings(file.toString(), "", 0, null, problems);
@@ -138,13 +142,17 @@ public final class Settings {
 
     /** The mapping under a key; empty when the key is missing. */
     public Settings section(String key) {
+        Settings known = children.get(key);
+        if (known != null) {
+            return known;
+        }
         Settings child = has(key) && values.get(key) instanceof MappingNode mapping
                 ? new Settings(file, qualified(key), lines.getOrDefault(key, line), mapping, problems)
                 : new Settings(file, qualified(key), lines.getOrDefault(key, line), null, problems);
         if (has(key) && !(values.get(key) instanceof MappingNode)) {
             problem(key, "expected a mapping (indented \"key: value\" lines)");
         }
-        children.add(child);
+        children.put(key, child);
         return child;
     }
 
@@ -278,7 +286,7 @@ public final class Settings {
                 problem(key, "unknown key" + suggestion(key));
             }
         }
-        children.forEach(Settings::done);
+        children.values().forEach(Settings::done);
     }
 
     private <T> T required(String key, String expected, Function<String, T> parser, T standIn) {
@@ -370,11 +378,16 @@ public final class Settings {
         }
         long amount = Long.parseLong(matcher.group(1));
         return switch (matcher.group(2) == null ? "B" : matcher.group(2)) {
-            case "KiB" -> amount << 10;
-            case "MiB" -> amount << 20;
-            case "GiB" -> amount << 30;
+            case "KiB" -> times(amount, 1L << 10);
+            case "MiB" -> times(amount, 1L << 20);
+            case "GiB" -> times(amount, 1L << 30);
             default -> amount;
         };
+    }
+
+    /** The product, or the largest number there is: over any limit, rather than around the corner. */
+    private static long times(long amount, long unit) {
+        return amount > Long.MAX_VALUE / unit ? Long.MAX_VALUE : amount * unit;
     }
 
     private static String print(Duration duration) {

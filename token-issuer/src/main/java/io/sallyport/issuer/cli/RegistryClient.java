@@ -9,6 +9,7 @@ import io.sallyport.api.registry.v1.SandboxRegistryGrpc.SandboxRegistryBlockingS
 import io.sallyport.base.net.Endpoint;
 import io.sallyport.base.net.GrpcChannels;
 import io.sallyport.base.net.GrpcServers;
+import java.io.FileNotFoundException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 
@@ -51,6 +52,9 @@ final class RegistryClient implements AutoCloseable {
         Throwable cause = failure;
         while (cause.getCause() != null) {
             cause = cause.getCause();
+        }
+        if (cause instanceof FileNotFoundException) {
+            return "there is no such socket";
         }
         return cause.getMessage() == null ? cause.getClass().getSimpleName() : cause.getMessage();
     }

@@ -97,12 +97,16 @@ final class SqliteConnections implements AutoCloseable {
                 connection = openWriter();
                 writer = connection;
             }
+            // In words, not by setAutoCommit(false): the driver would begin the next transaction with the commit of
+            // this
+            // one, and an idle issuer would hold the write lock and keep the log from being folded into the file.
+            execute(connection, "BEGIN IMMEDIATE");
             T result = work.run(connection);
             // A file that was moved away or replaced would still take the commit, and nobody would ever read it.
             if (!identity(file).equals(identity)) {
                 throw new SQLException("the file was moved or replaced; restart the issuer");
             }
-            connection.commit();
+            execute(connection, "COMMIT");
             return result;
         } catch (SQLException | IOException | RuntimeException e) {
             discardWriter();
@@ -179,15 +183,12 @@ final class SqliteConnections implements AutoCloseable {
     }
 
     private Connection openWriter() throws SQLException {
-        SQLiteConfig config = config();
-        config.setTransactionMode(SQLiteConfig.TransactionMode.IMMEDIATE);
-        Connection connection = config.createConnection("jdbc:sqlite:" + file);
+        Connection connection = config().createConnection("jdbc:sqlite:" + file);
         try {
             // Refuse to promise durability that the file system does not give.
             expect(connection, "journal_mode", "wal");
             expect(connection, "synchronous", "2");
             expect(connection, "foreign_keys", "1");
-            connection.setAutoCommit(false);
             return connection;
         } catch (SQLException e) {
             closeQuietly(connection);
@@ -197,8 +198,8 @@ final class SqliteConnections implements AutoCloseable {
 
     private Connection openReader() throws SQLException {
         Connection connection = config().createConnection("jdbc:sqlite:" + file);
-        try (Statement statement = connection.createStatement()) {
-            statement.execute("PRAGMA query_only = 1");
+        try {
+            execute(connection, "PRAGMA query_only = 1");
             return connection;
         } catch (SQLException e) {
             closeQuietly(connection);
@@ -215,6 +216,12 @@ final class SqliteConnections implements AutoCloseable {
         // The file is there by now; one that has gone is an error, not a reason to begin an empty one.
         config.resetOpenMode(SQLiteOpenMode.CREATE);
         return config;
+    }
+
+    private static void execute(Connection connection, String sql) throws SQLException {
+        try (Statement statement = connection.createStatement()) {
+            statement.execute(sql);
+        }
     }
 
     private static void expect(Connection connection, String pragma, String value) throws SQLException {

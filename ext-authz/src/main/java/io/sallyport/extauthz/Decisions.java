@@ -1,0 +1,256 @@
+package io.sallyport.extauthz;
+
+import io.sallyport.base.Reason;
+import io.sallyport.base.RejectedException;
+import io.sallyport.extauthz.Decision.Allow;
+import io.sallyport.extauthz.Decision.Deny;
+import io.sallyport.extauthz.Decision.Traveller;
+import io.sallyport.extauthz.Decision.Undecided;
+import io.sallyport.identity.Principal;
+import io.sallyport.identity.PrincipalHeader;
+import io.sallyport.policy.MessageScanner;
+import io.sallyport.policy.MethodRule;
+import io.sallyport.policy.MethodRule.Destination;
+import io.sallyport.policy.MethodRule.Streaming;
+import io.sallyport.policy.References;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Decides about a call: who, may they, which sandbox, is it theirs.
+ *
+ * <p>The order of the questions is fixed, and each has one answer: the route's policy is ours → the method is known and
+ * open → the content type → the credential → the caller's kind → the caller's record → {@code x-sandbox-id} → the body is
+ * whole → it reads in one way → it names the caller and nobody else. What a body says is read only when all before has been
+ * passed, and nothing but the caller's own record is ever looked up, so that no answer tells whether another sandbox exists.
+ */
+final class Decisions {
+    /** Who may call the methods of users, apart from the developer. */
+    enum UserMethods {
+        /** Nobody. */
+        CLOSED,
+        /** Whoever has a bearer that is not ours: the gateway checks it. */
+        GATEWAY
+    }
+
+    /** Larger bodies are not read on an event loop. */
+    static final int SMALL_BODY = 16 * 1024;
+
+    private static final Pattern PATH = Pattern.compile("/[A-Za-z0-9_.]{1,200}/[A-Za-z0-9_]{1,100}");
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._-]{1,253}");
+    private static final String DEFAULT_WORKSPACE = "default";
+    private static final String ANONYMOUS = PrincipalHeader.format(new Principal.Anonymous());
+
+    private final Map<String, OpenMethod> methods = new HashMap<>();
+    private final String policyDigest;
+    private final Callers callers;
+    private final SandboxRecords records;
+    private final UserMethods userMethods;
+    private final boolean developer;
+
+    /**
+     * @param rules the policy's
+     * @param policyDigest the policy's
+     * @param answers builds the part of an allowing answer that a method's requests share
+     * @param developer whether a request without a credential is the developer's, on the methods of users
+     */
+    Decisions(
+            List<MethodRule> rules,
+            String policyDigest,
+            Function<MethodRule, byte[]> answers,
+            Callers callers,
+            SandboxRecords records,
+            UserMethods userMethods,
+            boolean developer) {
+        rules.forEach(rule -> methods.put(rule.path(), new OpenMethod(rule, answers.apply(rule))));
+        this.policyDigest = policyDigest;
+        this.callers = callers;
+        this.records = records;
+        this.userMethods = userMethods;
+        this.developer = developer;
+    }
+
+    /** Decides from memory, quickly, or leaves it {@link Undecided}. */
+    Decision decideAtOnce(CheckCall call) {
+        return decide(call, false);
+    }
+
+    /** Decides, and waits for what that takes. Never {@link Undecided}. */
+    Decision decide(CheckCall call) {
+        return decide(call, true);
+    }
+
+    /** A method's name as it may stand in a log: whatever is not one could hold anything. */
+    static String loggable(String path) {
+        return PATH.matcher(path).matches() ? path : "(not a method)";
+    }
+
+    private Decision decide(CheckCall call, boolean mayWait) {
+        if (!policyDigest.equals(call.policyDigest())) {
+            return deny(
+                    Reason.POLICY_MISMATCH,
+                    call.policyDigest() == null
+                            ? "the route names no policy"
+                            : "the route was generated from another policy; generate Envoy's configuration anew");
+        }
+        OpenMethod method = methods.get(call.path());
+        if (method == null) {
+            return deny(PATH.matcher(call.path()).matches() ? Reason.METHOD_UNKNOWN : Reason.PATH_MALFORMED, "");
+        }
+        MethodRule rule = method.rule();
+        if (rule.access() == MethodRule.Access.CLOSED) {
+            return deny(Reason.METHOD_CLOSED, "");
+        }
+        if (rule.sandboxCallable() && rule.streaming() != Streaming.UNARY) {
+            return deny(Reason.METHOD_CLOSED, "a stream that sandboxes may open needs a guard, which is not there yet");
+        }
+        if (!"application/grpc".equals(call.contentType()) && !"application/grpc+proto".equals(call.contentType())) {
+            return deny(Reason.CONTENT_TYPE, "");
+        }
+        if (rule.access() == MethodRule.Access.UNAUTHENTICATED) {
+            return new Allow(method, new Traveller.Anonymous());
+        }
+        Caller caller = mayWait ? callers.identify(call) : callers.remembered(call);
+        if (caller == null) {
+            return new Undecided();
+        }
+        return switch (caller) {
+            case Caller.Refused(Reason reason, String detail) -> deny(reason, detail);
+            case Caller.Known(Principal.Sandbox sandbox) -> decideForSandbox(call, method, sandbox, mayWait);
+            case Caller.Known(Principal principal) -> decideForOther(rule, principal);
+            case Caller.Nobody() -> decideForNobody(method);
+            case Caller.Stranger(String detail) -> decideForStranger(method, detail);
+        };
+    }
+
+    private Decision decideForNobody(OpenMethod method) {
+        return developer && method.rule().access() == MethodRule.Access.USER
+                ? new Allow(method, new Traveller.Developer())
+                : deny(Reason.NO_CREDENTIAL, "");
+    }
+
+    private Decision decideForStranger(OpenMethod method, String detail) {
+        return userMethods == UserMethods.GATEWAY && method.rule().access() == MethodRule.Access.USER
+                ? new Allow(method, new Traveller.Unnamed())
+                : deny(Reason.CREDENTIAL_UNKNOWN, detail);
+    }
+
+    private static Decision decideForOther(MethodRule rule, Principal principal) {
+        return switch (rule.access()) {
+            case USER ->
+                deny(
+                        principal instanceof Principal.User ? Reason.METHOD_CLOSED : Reason.SANDBOX_ON_USER_METHOD,
+                        principal,
+                        null,
+                        "");
+            case SERVICE_ACCOUNT ->
+                deny(
+                        principal instanceof Principal.ServiceAccount
+                                ? Reason.METHOD_CLOSED
+                                : Reason.SERVICE_ACCOUNT_REQUIRED,
+                        principal,
+                        null,
+                        "");
+            case SANDBOX, DUAL, UNAUTHENTICATED, CLOSED -> deny(Reason.USER_ON_SANDBOX_METHOD, principal, null, "");
+        };
+    }
+
+    private Decision decideForSandbox(CheckCall call, OpenMethod method, Principal.Sandbox principal, boolean mayWait) {
+        MethodRule rule = method.rule();
+        switch (rule.access()) {
+            case SANDBOX, DUAL -> {}
+            case SERVICE_ACCOUNT -> {
+                return deny(Reason.SERVICE_ACCOUNT_REQUIRED, principal, null, "");
+            }
+            case USER, UNAUTHENTICATED, CLOSED -> {
+                return deny(Reason.SANDBOX_ON_USER_METHOD, principal, null, "");
+            }
+        }
+        boolean takesTime =
+                rule.destination() == Destination.ISSUER || call.body().remaining() > SMALL_BODY;
+        if (takesTime && !mayWait) {
+            return new Undecided();
+        }
+        RecordLookup lookup = mayWait ? records.find(principal.id()) : records.remembered(principal.id());
+        if (lookup == null) {
+            return new Undecided();
+        }
+        return switch (lookup) {
+            case RecordLookup.Missing() -> deny(Reason.SANDBOX_UNKNOWN, principal, null, "");
+            case RecordLookup.Unavailable(String cause) -> deny(Reason.ISSUER_UNAVAILABLE, principal, null, cause);
+            case RecordLookup.Found(SandboxRecord own) ->
+                switch (own.state()) {
+                    case DELETED -> deny(Reason.SANDBOX_DELETED, principal, null, "");
+                    case STOPPED -> deny(Reason.SANDBOX_STOPPED, principal, null, "");
+                    case ACTIVE -> decideForLiving(call, method, principal, own);
+                };
+        };
+    }
+
+    private static Decision decideForLiving(
+            CheckCall call, OpenMethod method, Principal.Sandbox principal, SandboxRecord own) {
+        String header = call.sandboxHeader();
+        if (header != null && !header.equals(own.id())) {
+            return deny(Reason.SANDBOX_HEADER, principal, header, "");
+        }
+        if (!call.bodyIsWhole()) {
+            return deny(
+                    Reason.BODY_PARTIAL,
+                    principal,
+                    null,
+                    call.body().remaining() + " of " + call.size() + " bytes came with the question");
+        }
+        MethodRule rule = method.rule();
+        if (call.body().remaining() > rule.bodyLimit()) {
+            return deny(Reason.BODY_TOO_LARGE, principal, null, call.body().remaining() + " bytes");
+        }
+        References references;
+        try {
+            references = MessageScanner.scanUnary(rule.messages(), call.body());
+        } catch (RejectedException e) {
+            return deny(e.reason(), principal, null, e.detail());
+        }
+        switch (rule.messages().reference()) {
+            case ID -> {
+                if (!references.id().equals(own.id())) {
+                    return deny(Reason.CROSS_SANDBOX, principal, references.id(), "");
+                }
+            }
+            case NAME -> {
+                String workspace = references.workspace().isEmpty() ? DEFAULT_WORKSPACE : references.workspace();
+                if (!references.name().equals(own.name()) || !workspace.equals(own.workspace())) {
+                    return deny(Reason.NAME_NOT_OWNED, principal, workspace + "/" + references.name(), "");
+                }
+            }
+            case NONE -> {}
+        }
+        for (String inner : references.inner()) {
+            if (!inner.equals(own.id())) {
+                return deny(Reason.CROSS_SANDBOX, principal, inner, "named inside the message");
+            }
+        }
+        return new Allow(method, new Traveller.OfSandbox(principal));
+    }
+
+    private static Deny deny(Reason reason, String detail) {
+        return new Deny(reason, ANONYMOUS, null, detail);
+    }
+
+    private static Deny deny(Reason reason, Principal principal, @Nullable String asked, String detail) {
+        return new Deny(reason, PrincipalHeader.format(principal), asked == null ? null : loggableName(asked), detail);
+    }
+
+    /** A name as it may stand in a log: a request can put anything where a name belongs, a token too. */
+    private static String loggableName(String asked) {
+        int slash = asked.indexOf('/');
+        boolean names = slash < 0
+                ? NAME.matcher(asked).matches()
+                : NAME.matcher(asked.substring(0, slash)).matches()
+                        && NAME.matcher(asked.substring(slash + 1)).matches();
+        return names ? asked : asked.isEmpty() ? "" : "(not a name)";
+    }
+}

@@ -1,0 +1,65 @@
+package io.sallyport.extauthz;
+
+import io.sallyport.base.Logging;
+import io.sallyport.base.settings.InvalidSettingsException;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.file.Path;
+
+/**
+ * {@code serve --config FILE} answers Envoy until it is told to stop; {@code validate --config FILE} only says what is
+ * wrong with the settings.
+ *
+ * <p>Exit codes: 0 all is well, 2 wrong arguments or settings (every problem on a line of its own), 1 anything else.
+ */
+public final class ExtAuthzMain {
+    private static final Logger log = System.getLogger(ExtAuthzMain.class.getName());
+    private static final String USAGE = "usage: ext-authz serve|validate --config FILE";
+
+    private ExtAuthzMain() {}
+
+    /** Runs the program. */
+    public static void main(String[] arguments) {
+        Logging.toStandardError();
+        System.exit(run(arguments, System.err));
+    }
+
+    static int run(String[] arguments, PrintStream err) {
+        boolean known = arguments.length == 3
+                && (arguments[0].equals("serve") || arguments[0].equals("validate"))
+                && arguments[1].equals("--config");
+        if (!known) {
+            err.println(USAGE);
+            return 2;
+        }
+        ExtAuthzSettings settings;
+        try {
+            settings = ExtAuthzSettings.load(Path.of(arguments[2]));
+        } catch (InvalidSettingsException e) {
+            e.problems().forEach(err::println);
+            return 2;
+        }
+        return arguments[0].equals("serve") ? serve(settings, err) : 0;
+    }
+
+    private static int serve(ExtAuthzSettings settings, PrintStream err) {
+        try (ExtAuthzServer server = ExtAuthzServer.start(settings)) {
+            Runtime.getRuntime().addShutdownHook(new Thread(server::close, "shutdown"));
+            log.log(
+                    Level.INFO,
+                    "ready on {0}, policy {1}",
+                    settings.listen(),
+                    settings.policy().digest());
+            server.awaitTermination();
+            return 0;
+        } catch (IOException e) {
+            err.println(settings.listen() + " cannot be listened on: " + e.getMessage());
+            return 1;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return 1;
+        }
+    }
+}

@@ -1,0 +1,191 @@
+package io.sallyport.extauthz;
+
+import io.grpc.ManagedChannel;
+import io.grpc.Server;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.protobuf.services.HealthStatusManager;
+import io.netty.channel.EventLoopGroup;
+import io.sallyport.base.audit.AuditLog;
+import io.sallyport.base.net.GrpcChannels;
+import io.sallyport.base.net.GrpcServers;
+import io.sallyport.extauthz.Decisions.UserMethods;
+import io.sallyport.identity.AssertionMinter;
+import io.sallyport.identity.AuthenticatorChain;
+import io.sallyport.identity.CachedSandboxTokens;
+import io.sallyport.identity.Ed25519;
+import io.sallyport.identity.Principal;
+import io.sallyport.identity.SandboxTokenAuthenticator;
+import io.sallyport.identity.SandboxTokenVerifier;
+import io.sallyport.policy.MethodRule;
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.LongSupplier;
+
+/** The running service: every part of it, put together in one place. */
+final class ExtAuthzServer implements AutoCloseable {
+    private static final Logger log = System.getLogger(ExtAuthzServer.class.getName());
+
+    /** Decisions that take time, at once. More would only wait for each other. */
+    private static final int MAX_UNDER_WAY = 1024;
+
+    /** Questions of one connection of Envoy's at once; its circuit breaker asks for fewer. */
+    private static final int MAX_CALLS = 2048;
+
+    /** Room for everything in a question that is not the body: Envoy takes 60 KiB of headers by default. */
+    private static final int HEADER_ROOM = 128 * 1024;
+
+    private static final Duration GRACE = Duration.ofSeconds(3);
+
+    private final EventLoopGroup loops;
+    private final ExecutorService threads;
+    private final AuditLog audit;
+    private final ManagedChannel issuer;
+    private final CheckService check;
+    private final HealthStatusManager health;
+    private final Server server;
+    private final AtomicBoolean closed = new AtomicBoolean();
+
+    private ExtAuthzServer(
+            EventLoopGroup loops,
+            ExecutorService threads,
+            AuditLog audit,
+            ManagedChannel issuer,
+            CheckService check,
+            HealthStatusManager health,
+            Server server) {
+        this.loops = loops;
+        this.threads = threads;
+        this.audit = audit;
+        this.issuer = issuer;
+        this.check = check;
+        this.health = health;
+        this.server = server;
+    }
+
+    /** @throws IOException when the endpoint cannot be listened on */
+    static ExtAuthzServer start(ExtAuthzSettings settings) throws IOException {
+        InstantSource clock = Clock.systemUTC();
+        LongSupplier nanoTime = System::nanoTime;
+        Ed25519 signatures = Ed25519.choose();
+        // One loop a core: with more, they only take turns.
+        EventLoopGroup loops = GrpcServers.eventLoops(
+                "ext-authz", Math.clamp(Runtime.getRuntime().availableProcessors(), 1, 4));
+        ExecutorService threads = Executors.newThreadPerTaskExecutor(
+                Thread.ofVirtual().name("decision-", 0).factory());
+        AuditLog audit = AuditLog.start("ext-authz", settings.auditFile());
+        ManagedChannel issuer = GrpcChannels.connectTo(settings.issuer(), loops)
+                .directExecutor()
+                .maxInboundMessageSize(64 * 1024)
+                .build();
+
+        AssertionMinter assertions = new AssertionMinter(
+                settings.gatewayId(), settings.assertionKey(), AssertionMinter.DEFAULT_LIFETIME, signatures, clock);
+        SandboxRecords records = new SandboxRecords(
+                new IssuerRecords(issuer, assertions, settings.issuerTimeout()),
+                settings.recordTtl(),
+                threads,
+                nanoTime);
+        SandboxTokenVerifier verifier = new SandboxTokenVerifier(
+                settings.gatewayId(), settings.tokenKeys(), settings.tokens(), signatures, clock);
+        CachedSandboxTokens tokens =
+                new CachedSandboxTokens(new SandboxTokenAuthenticator(verifier), CachedSandboxTokens.Size.DEFAULT);
+        Callers callers = new Callers(
+                tokens,
+                new AuthenticatorChain(List.of(tokens)),
+                new ConnectionFailures(settings.maxFailedCredentials(), Duration.ofMinutes(1), nanoTime));
+        Answers answers = new Answers(
+                settings.stripCredentials(),
+                settings.developerUser().map(name -> new Principal.User(name, "developer")));
+        Decisions decisions = new Decisions(
+                settings.policy().rules(),
+                settings.policy().digest(),
+                answers::about,
+                callers,
+                records,
+                settings.userMethods(),
+                settings.developerUser().isPresent());
+        CheckService check =
+                new CheckService(decisions, answers, assertions, audit, threads, MAX_UNDER_WAY, clock, nanoTime);
+
+        HealthStatusManager health = new HealthStatusManager();
+        Server server = GrpcServers.listenOn(settings.listen(), loops)
+                .directExecutor()
+                .maxConcurrentCallsPerConnection(MAX_CALLS)
+                .maxInboundMessageSize(largestBody(settings) + HEADER_ROOM)
+                .permitKeepAliveTime(1, TimeUnit.SECONDS)
+                .permitKeepAliveWithoutCalls(true)
+                .addService(check.definition())
+                .addService(health.getHealthService())
+                .build()
+                .start();
+        GrpcServers.restrict(settings.listen(), "rw-rw----");
+        health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, ServingStatus.SERVING);
+        health.setStatus(CheckMethod.SERVICE, ServingStatus.SERVING);
+        issuer.getState(true);
+        warnAbout(settings);
+        return new ExtAuthzServer(loops, threads, audit, issuer, check, health, server);
+    }
+
+    private static int largestBody(ExtAuthzSettings settings) {
+        return settings.policy().rules().stream()
+                .filter(MethodRule::sandboxCallable)
+                .mapToInt(MethodRule::bodyLimit)
+                .max()
+                .orElse(0);
+    }
+
+    private static void warnAbout(ExtAuthzSettings settings) {
+        settings.developerUser()
+                .ifPresent(name -> log.log(
+                        Level.WARNING,
+                        "developer-user: whoever sends no credential is \"{0}\" on the methods of users, sandboxes that"
+                                + " leave theirs out too; for development only",
+                        name));
+        if (settings.tokens().allowNoExpiry()) {
+            log.log(Level.WARNING, "tokens.allow-no-expiry: tokens without an end are accepted");
+        }
+        if (settings.userMethods() == UserMethods.GATEWAY && settings.stripCredentials()) {
+            log.log(
+                    Level.INFO,
+                    "strip-credentials removes the tokens of sandboxes; users' credentials travel on, the gateway"
+                            + " checks them");
+        }
+    }
+
+    /** Says no more yes: health is NOT_SERVING, what is under way is answered, and then everything ends. */
+    @Override
+    public void close() {
+        if (!closed.compareAndSet(false, true)) {
+            return;
+        }
+        health.enterTerminalState();
+        check.drain();
+        server.shutdown();
+        try {
+            if (!server.awaitTermination(GRACE.toMillis(), TimeUnit.MILLISECONDS)) {
+                server.shutdownNow();
+                server.awaitTermination(500, TimeUnit.MILLISECONDS);
+            }
+        } catch (InterruptedException e) {
+            server.shutdownNow();
+            Thread.currentThread().interrupt();
+        }
+        threads.shutdownNow();
+        issuer.shutdownNow();
+        audit.close();
+        var _ = loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+    }
+
+    void awaitTermination() throws InterruptedException {
+        server.awaitTermination();
+    }
+}

@@ -1,0 +1,97 @@
+package io.sallyport.extauthz;
+
+import io.sallyport.extauthz.Decisions.UserMethods;
+import io.sallyport.extauthz.SandboxRecord.State;
+import io.sallyport.identity.Authenticator;
+import io.sallyport.identity.AuthenticatorChain;
+import io.sallyport.identity.CachedSandboxTokens;
+import io.sallyport.identity.Principal;
+import io.sallyport.identity.SandboxTokenAuthenticator;
+import io.sallyport.policy.AccessPolicy;
+import io.sallyport.policy.MethodRule;
+import io.sallyport.policy.MethodRule.Access;
+import io.sallyport.policy.MethodRule.Streaming;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+
+/**
+ * Everything that decides, on fakes: the time, the issuer's records, keys of its own.
+ *
+ * <p>Alpha and beta are alive, {@code stopped-id} and {@code deleted-id} are what they say, about {@code unsure-id} the
+ * issuer cannot be asked, and {@code nobody-id} was never registered. Beside the preset's methods there are {@link
+ * #CLOSED} and {@link #USER_STREAM}.
+ */
+final class Stage {
+    static final String CLOSED = "/test.Service/Closed";
+    static final String USER_STREAM = "/test.Service/UserStream";
+
+    final TestTime time = new TestTime();
+    final TestIdentity identity;
+    final AccessPolicy policy;
+    final FakeRecords records = new FakeRecords()
+            .with("alpha-id", "default", "alpha", State.ACTIVE)
+            .with("beta-id", "default", "beta", State.ACTIVE)
+            .with("stopped-id", "default", "stopped", State.STOPPED)
+            .with("deleted-id", "default", "deleted", State.DELETED);
+    final Answers answers = new Answers(false, Optional.of(new Principal.User("dora", "developer")));
+    final List<Authenticator.Credential> verified = new ArrayList<>();
+
+    Stage(Path directory, String preset) throws IOException {
+        identity = new TestIdentity(directory, time);
+        policy = TestIdentity.policy(preset);
+        records.unavailable("unsure-id");
+    }
+
+    Decisions decisions(UserMethods userMethods, boolean developer) throws IOException {
+        return decisions(userMethods, developer, new SandboxRecords(records, Duration.ofSeconds(5), _ -> {}, time));
+    }
+
+    Decisions decisions(UserMethods userMethods, boolean developer, SandboxRecords cache) throws IOException {
+        CachedSandboxTokens tokens = new CachedSandboxTokens(
+                new SandboxTokenAuthenticator(identity.verifier()), CachedSandboxTokens.Size.DEFAULT);
+        Authenticator counted = credential -> {
+            verified.add(credential);
+            return tokens.authenticate(credential);
+        };
+        return new Decisions(
+                rules(),
+                policy.digest(),
+                answers::about,
+                new Callers(
+                        tokens,
+                        new AuthenticatorChain(List.of(counted)),
+                        new ConnectionFailures(5, Duration.ofMinutes(1), time)),
+                cache,
+                userMethods,
+                developer);
+    }
+
+    Requests to(String path) {
+        return Requests.to(path, policy.digest());
+    }
+
+    private List<MethodRule> rules() {
+        List<MethodRule> rules = new ArrayList<>(policy.rules());
+        rules.add(like(Requests.USER, CLOSED, Access.CLOSED, Streaming.UNARY));
+        rules.add(like(Requests.USER, USER_STREAM, Access.USER, Streaming.BIDI));
+        return rules;
+    }
+
+    private MethodRule like(String model, String path, Access access, Streaming streaming) {
+        MethodRule rule = Objects.requireNonNull(policy.find(model), model);
+        return new MethodRule(
+                path,
+                access,
+                streaming,
+                rule.destination(),
+                rule.bodyLimit(),
+                rule.messageLimit(),
+                rule.maxDuration(),
+                rule.messages());
+    }
+}

@@ -1,0 +1,27 @@
+package io.sallyport.extauthz;
+
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.function.LongSupplier;
+
+/** A clock that moves only when told, as wall time and as nanoseconds. */
+final class TestTime implements InstantSource, LongSupplier {
+    static final Instant START = Instant.parse("2026-11-24T12:00:00Z");
+
+    private volatile Instant now = START;
+
+    synchronized void advance(Duration by) {
+        now = now.plus(by);
+    }
+
+    @Override
+    public Instant instant() {
+        return now;
+    }
+
+    @Override
+    public long getAsLong() {
+        return Duration.between(START, now).toNanos();
+    }
+}

@@ -1,0 +1,98 @@
+package io.sallyport.issuer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import io.sallyport.base.net.Endpoint;
+import io.sallyport.base.settings.InvalidSettingsException;
+import io.sallyport.base.settings.Problems;
+import io.sallyport.base.settings.Settings;
+import io.sallyport.identity.GatewayId;
+import java.nio.file.Path;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Every setting is read, has its default, and is refused with a remedy when it is wrong. */
+class IssuerSettingsTest {
+    private static final String GOOD = """
+            gateway-id: local
+            listen:
+              envoy: unix:/run/s/issuer.sock
+              feed: 127.0.0.1:7001
+              registry: unix:/run/s/registry.sock
+              http: 127.0.0.1:8081
+            store: {sqlite: /var/lib/s/issuer.db}
+            keys: {tokens: /etc/s/jwt, assertion: /etc/s/assertion}
+            tokens: {lifetime: 30m, max-lifetime: 12h, leeway: 5s}
+            audit: {file: /var/log/s/audit.jsonl}
+            """;
+
+    @Test
+    void readsEverySetting() throws Exception {
+        assertThat(read(GOOD))
+                .isEqualTo(new IssuerSettings(
+                        new GatewayId("local"),
+                        new IssuerSettings.Listeners(
+                                new Endpoint.Unix(Path.of("/run/s/issuer.sock")),
+                                new Endpoint.Tcp("127.0.0.1", 7001),
+                                new Endpoint.Unix(Path.of("/run/s/registry.sock")),
+                                new Endpoint.Tcp("127.0.0.1", 8081)),
+                        Path.of("/var/lib/s/issuer.db"),
+                        Path.of("/etc/s/jwt"),
+                        Path.of("/etc/s/assertion"),
+                        new IssuerSettings.Tokens(Duration.ofMinutes(30), Duration.ofHours(12), Duration.ofSeconds(5)),
+                        Path.of("/var/log/s/audit.jsonl")));
+    }
+
+    @Test
+    void livesHaveDefaults() throws Exception {
+        assertThat(read(GOOD.replaceAll("(?m)^tokens: .*\n", "")).tokens())
+                .isEqualTo(
+                        new IssuerSettings.Tokens(Duration.ofHours(1), Duration.ofHours(24), Duration.ofSeconds(60)));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "gateway-id: local              | gateway-id: a b                | 1 to 128",
+                "feed: 127.0.0.1:7001           | feed: 0.0.0.0:7001             | leaves this machine",
+                "envoy: unix:/run/s/issuer.sock | envoy: example.org:1           | leaves this machine",
+                "envoy: unix:/run/s/issuer.sock | envoy: unix:issuer.sock        | absolute",
+                "registry: unix:/run/s/registry.sock | registry: 127.0.0.1:1      | use unix:/path",
+                "http: 127.0.0.1:8081           | http: 10.0.0.1:8081            | leaves this machine",
+                "http: 127.0.0.1:8081           | http: unix:/run/s/http.sock    | expected host:port",
+                "sqlite: /var/lib/s/issuer.db   | sqlite: issuer.db              | expected an absolute path",
+                "tokens: /etc/s/jwt             | tokens: jwt                    | expected an absolute path",
+                "lifetime: 30m                  | lifetime: 13h                  | longer than tokens.max-lifetime",
+                "lifetime: 30m                  | lifetime: 1500ms               | whole seconds",
+                "lifetime: 30m                  | lifetime: 0s                   | expected 1s to",
+                "leeway: 5s                     | leeway: 1h                     | expected 0s to 600s",
+                "leeway: 5s                     | leway: 5s                      | did you mean",
+                "audit: {file:                  | audit: {path:                  | is missing",
+                "feed: 127.0.0.1:7001           | feed: unix:/run/s/issuer.sock  | an address of their own",
+            })
+    void refusesWithARemedy(String good, String bad, String expected) {
+        assertThat(GOOD).contains(good);
+        InvalidSettingsException refused =
+                catchThrowableOfType(InvalidSettingsException.class, () -> read(GOOD.replace(good, bad)));
+        assertThat(refused.problems()).anySatisfy(problem -> assertThat(problem).contains(expected));
+    }
+
+    @Test
+    void reportsEveryMistakeAtOnce() {
+        InvalidSettingsException refused = catchThrowableOfType(
+                InvalidSettingsException.class, () -> read("gateway-id: a/b\nlisten: {http: 1.2.3.4:5}\nsalt: 1\n"));
+        assertThat(refused.problems()).hasSizeGreaterThan(7);
+        assertThat(String.join("\n", refused.problems()))
+                .contains("gateway-id", "listen.envoy", "listen.feed", "listen.registry", "listen.http")
+                .contains("store.sqlite", "keys.tokens", "keys.assertion", "audit.file", "salt: unknown key");
+    }
+
+    private static IssuerSettings read(String yaml) throws InvalidSettingsException {
+        Problems problems = new Problems();
+        return IssuerSettings.read(Settings.parse("issuer.yaml", yaml, problems), problems);
+    }
+}

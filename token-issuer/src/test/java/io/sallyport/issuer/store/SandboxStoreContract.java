@@ -1,0 +1,316 @@
+package io.sallyport.issuer.store;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.sallyport.identity.Lineage;
+import io.sallyport.identity.SandboxId;
+import io.sallyport.issuer.store.SandboxRecord.Source;
+import io.sallyport.issuer.store.SandboxRecord.State;
+import io.sallyport.issuer.store.SandboxStore.Registration;
+import io.sallyport.issuer.store.SandboxStore.Succession;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** What every store promises; each implementation's test extends this. */
+abstract class SandboxStoreContract {
+    private static final Instant T0 = Instant.parse("2026-11-24T10:00:00.123456789Z");
+    private static final Instant T1 = T0.plusSeconds(60);
+    private static final SandboxId ALPHA = new SandboxId("alpha");
+    private static final SandboxId BETA = new SandboxId("beta");
+    private static final SandboxName NAME = SandboxName.of("", "one");
+
+    private SandboxStore store;
+
+    /** The same database each time within one test. */
+    abstract SandboxStore open() throws Exception;
+
+    /** Puts a sandbox into the state {@code stopped}, for which the store has no method yet. */
+    abstract void stop(SandboxStore store, SandboxId id) throws Exception;
+
+    @BeforeEach
+    void openStore() throws Exception {
+        store = open();
+    }
+
+    @AfterEach
+    void closeStore() {
+        store.close();
+    }
+
+    @Test
+    void aRegisteredSandboxIsFoundAsItWasAnswered() throws Exception {
+        SandboxRecord record = register(ALPHA, NAME, T0);
+
+        assertThat(record)
+                .isEqualTo(new SandboxRecord(
+                        ALPHA,
+                        new SandboxName("default", "one"),
+                        State.ACTIVE,
+                        Source.REGISTRY,
+                        Instant.parse("2026-11-24T10:00:00.123Z"),
+                        Optional.empty()));
+        assertThat(store.find(ALPHA)).contains(record);
+        assertThat(store.find(BETA)).isEmpty();
+    }
+
+    @Test
+    void registeringTheSameAgainChangesNothing() throws Exception {
+        SandboxRecord first = register(ALPHA, NAME, T0);
+
+        assertThat(register(ALPHA, NAME, T1)).isEqualTo(first);
+    }
+
+    @Test
+    void anIdHasOneName() throws Exception {
+        SandboxRecord first = register(ALPHA, NAME, T0);
+
+        assertThat(store.register(ALPHA, SandboxName.of("", "two"), Source.REGISTRY, T1))
+                .isEqualTo(new Registration.IdTaken(first));
+        assertThat(store.register(ALPHA, SandboxName.of("other", "one"), Source.REGISTRY, T1))
+                .isEqualTo(new Registration.IdTaken(first));
+        assertThat(store.find(ALPHA)).contains(first);
+    }
+
+    @Test
+    void aNameHasOneLivingId() throws Exception {
+        SandboxRecord holder = register(ALPHA, NAME, T0);
+
+        assertThat(store.register(BETA, NAME, Source.REGISTRY, T1)).isEqualTo(new Registration.NameTaken(holder));
+        assertThat(store.find(BETA)).isEmpty();
+        assertThat(register(BETA, SandboxName.of("elsewhere", "one"), T1).state())
+                .isEqualTo(State.ACTIVE);
+    }
+
+    @Test
+    void aStoppedSandboxKeepsItsName() throws Exception {
+        register(ALPHA, NAME, T0);
+        stop(store, ALPHA);
+
+        assertThat(store.register(BETA, NAME, Source.REGISTRY, T1)).isInstanceOf(Registration.NameTaken.class);
+    }
+
+    @Test
+    void idsAndNamesCompareByteForByte() throws Exception {
+        register(ALPHA, NAME, T0);
+
+        assertThat(store.find(new SandboxId("Alpha"))).isEmpty();
+        register(new SandboxId("Alpha"), SandboxName.of("", "One"), T0);
+        assertThat(store.find(ALPHA).orElseThrow().name()).isEqualTo(NAME);
+    }
+
+    @Test
+    void deletedIsFinalAndTheNameIsFree() throws Exception {
+        register(ALPHA, NAME, T0);
+
+        SandboxRecord tombstone = store.delete(ALPHA, T1).orElseThrow();
+
+        assertThat(tombstone.state()).isEqualTo(State.DELETED);
+        assertThat(tombstone.deleted()).contains(Instant.ofEpochMilli(T1.toEpochMilli()));
+        assertThat(store.find(ALPHA)).contains(tombstone);
+        assertThat(store.delete(ALPHA, T1.plusSeconds(5)))
+                .as("the first deletion's time stays")
+                .contains(tombstone);
+        assertThat(store.register(ALPHA, NAME, Source.REGISTRY, T1)).isEqualTo(new Registration.IdDeleted(tombstone));
+        assertThat(store.register(ALPHA, SandboxName.of("", "new"), Source.REGISTRY, T1))
+                .isEqualTo(new Registration.IdDeleted(tombstone));
+        assertThat(register(BETA, NAME, T1).name()).isEqualTo(NAME);
+        assertThat(store.delete(new SandboxId("never"), T1)).isEmpty();
+    }
+
+    @Test
+    void listsInTheOrderOfIdsPageByPage() throws Exception {
+        for (String id : List.of("b", "a", "B", "a.1", "a-1", "10", "9")) {
+            register(new SandboxId(id), SandboxName.of("", id), T0);
+        }
+        store.delete(new SandboxId("a.1"), T1);
+
+        assertThat(ids(store.list(Optional.empty(), 100, true)))
+                .containsExactly("10", "9", "B", "a", "a-1", "a.1", "b");
+        assertThat(ids(store.list(Optional.empty(), 100, false))).containsExactly("10", "9", "B", "a", "a-1", "b");
+        assertThat(ids(store.list(Optional.empty(), 2, false))).containsExactly("10", "9");
+        assertThat(ids(store.list(Optional.of(new SandboxId("9")), 2, false))).containsExactly("B", "a");
+        assertThat(ids(store.list(Optional.of(new SandboxId("b")), 2, false))).isEmpty();
+    }
+
+    @Test
+    void aLineageBeginsAtZeroAndMovesByOne() throws Exception {
+        register(ALPHA, NAME, T0);
+
+        assertThat(store.openLineage(ALPHA, "l1", Optional.empty(), T0)).isEqualTo(granted("l1", 0));
+        assertThat(store.openLineage(ALPHA, "l2", Optional.empty(), T0)).isEqualTo(granted("l2", 0));
+        assertThat(store.advanceLineage(ALPHA, "l1", T1)).isEqualTo(granted("l1", 1));
+        assertThat(store.advanceLineage(ALPHA, "l1", T1)).isEqualTo(granted("l1", 2));
+        assertThat(store.advanceLineage(ALPHA, "l2", T1)).isEqualTo(granted("l2", 1));
+    }
+
+    @Test
+    void noRecordNoToken() throws Exception {
+        assertThat(store.openLineage(ALPHA, "l1", Optional.of("/a"), T0)).isEqualTo(new Succession.NoRecord());
+        assertThat(store.advanceLineage(ALPHA, "l1", T0)).isEqualTo(new Succession.NoRecord());
+        assertThat(store.tokenFiles(ALPHA)).isEmpty();
+    }
+
+    @Test
+    void aStoppedOrDeletedSandboxGetsNoToken() throws Exception {
+        register(ALPHA, NAME, T0);
+        store.openLineage(ALPHA, "l1", Optional.empty(), T0);
+
+        stop(store, ALPHA);
+        assertThat(notActive(store.openLineage(ALPHA, "l2", Optional.empty(), T0)))
+                .isEqualTo(State.STOPPED);
+        assertThat(notActive(store.advanceLineage(ALPHA, "l1", T0))).isEqualTo(State.STOPPED);
+
+        store.delete(ALPHA, T1);
+        assertThat(notActive(store.openLineage(ALPHA, "l2", Optional.empty(), T0)))
+                .isEqualTo(State.DELETED);
+        assertThat(notActive(store.advanceLineage(ALPHA, "l1", T0))).isEqualTo(State.DELETED);
+    }
+
+    @Test
+    void aLineageIsOfOneSandbox() throws Exception {
+        register(ALPHA, NAME, T0);
+        register(BETA, SandboxName.of("", "two"), T0);
+        store.openLineage(ALPHA, "l1", Optional.empty(), T0);
+
+        assertThat(store.advanceLineage(BETA, "l1", T1)).isEqualTo(new Succession.NoLineage());
+        assertThat(store.advanceLineage(BETA, "none", T1)).isEqualTo(new Succession.NoLineage());
+        assertThat(store.advanceLineage(ALPHA, "l1", T1)).isEqualTo(granted("l1", 1));
+        assertThatThrownBy(() -> store.openLineage(BETA, "l1", Optional.empty(), T1))
+                .isInstanceOf(StoreUnavailableException.class);
+    }
+
+    @Test
+    void tokenFilesAreRememberedWithTheirLineage() throws Exception {
+        register(ALPHA, NAME, T0);
+        register(BETA, SandboxName.of("", "two"), T0);
+        store.openLineage(ALPHA, "l2", Optional.of("/run/b"), T0);
+        store.openLineage(ALPHA, "l1", Optional.of("/run/a"), T0);
+        store.openLineage(ALPHA, "l3", Optional.of("/run/a"), T0);
+        store.openLineage(ALPHA, "l4", Optional.empty(), T0);
+        store.openLineage(BETA, "l5", Optional.of("/run/a"), T0);
+
+        store.delete(ALPHA, T1);
+
+        assertThat(store.tokenFiles(ALPHA))
+                .containsExactly(
+                        new TokenFile("/run/a", "l1"), new TokenFile("/run/a", "l3"), new TokenFile("/run/b", "l2"));
+    }
+
+    @Test
+    void everythingIsThereAfterAReopening() throws Exception {
+        SandboxRecord alpha = register(ALPHA, NAME, T0);
+        register(BETA, SandboxName.of("", "two"), T0);
+        SandboxRecord tombstone = store.delete(BETA, T1).orElseThrow();
+        store.openLineage(ALPHA, "l1", Optional.of("/run/a"), T0);
+        store.advanceLineage(ALPHA, "l1", T1);
+        store.close();
+
+        store = open();
+
+        assertThat(store.find(ALPHA)).contains(alpha);
+        assertThat(store.find(BETA)).contains(tombstone);
+        assertThat(store.tokenFiles(ALPHA)).containsExactly(new TokenFile("/run/a", "l1"));
+        assertThat(store.advanceLineage(ALPHA, "l1", T1)).isEqualTo(granted("l1", 2));
+    }
+
+    @Test
+    void aClosedStoreSaysSo() {
+        store.close();
+
+        assertThatThrownBy(() -> store.find(ALPHA)).isInstanceOf(StoreUnavailableException.class);
+        assertThatThrownBy(() -> store.register(ALPHA, NAME, Source.REGISTRY, T0))
+                .isInstanceOf(StoreUnavailableException.class);
+        assertThatThrownBy(() -> store.probe(T0)).isInstanceOf(StoreUnavailableException.class);
+    }
+
+    @Test
+    void ofManyWhoWantOneNameOneGetsIt() throws Exception {
+        List<Registration> outcomes = together(IntStream.range(0, 32)
+                .<Callable<Registration>>mapToObj(
+                        i -> () -> store.register(new SandboxId("s" + i), NAME, Source.REGISTRY, T0))
+                .toList());
+
+        assertThat(outcomes)
+                .filteredOn(Registration.Registered.class::isInstance)
+                .hasSize(1);
+        assertThat(outcomes)
+                .filteredOn(Registration.NameTaken.class::isInstance)
+                .hasSize(31);
+        assertThat(store.list(Optional.empty(), 100, true)).hasSize(1);
+    }
+
+    @Test
+    void concurrentRefreshesEachGetAGenerationOfTheirOwn() throws Exception {
+        register(ALPHA, NAME, T0);
+        store.openLineage(ALPHA, "l1", Optional.empty(), T0);
+
+        List<Long> generations = together(IntStream.range(0, 64)
+                .<Callable<Long>>mapToObj(i -> () -> ((Succession.Granted) store.advanceLineage(ALPHA, "l1", T1))
+                        .lineage()
+                        .generation())
+                .toList());
+
+        assertThat(generations)
+                .containsExactlyInAnyOrderElementsOf(
+                        LongStream.rangeClosed(1, 64).boxed().toList());
+    }
+
+    @Test
+    void noTokenIsGrantedOnceADeletionWasAnswered() throws Exception {
+        register(ALPHA, NAME, T0);
+        store.openLineage(ALPHA, "l1", Optional.empty(), T0);
+        List<Callable<Boolean>> calls = new ArrayList<>();
+        for (int i = 0; i < 40; i++) {
+            calls.add(() -> {
+                boolean deletedBefore = store.find(ALPHA).orElseThrow().state() == State.DELETED;
+                boolean granted = store.advanceLineage(ALPHA, "l1", T1) instanceof Succession.Granted;
+                return deletedBefore && granted;
+            });
+        }
+        calls.add(20, () -> store.delete(ALPHA, T1).isEmpty());
+
+        assertThat(together(calls)).containsOnly(false);
+        assertThat(store.advanceLineage(ALPHA, "l1", T1)).isInstanceOf(Succession.NotActive.class);
+    }
+
+    private SandboxRecord register(SandboxId id, SandboxName name, Instant at) throws StoreUnavailableException {
+        Registration outcome = store.register(id, name, Source.REGISTRY, at);
+        assertThat(outcome).isInstanceOf(Registration.Registered.class);
+        return ((Registration.Registered) outcome).record();
+    }
+
+    private static Succession granted(String lineage, long generation) {
+        return new Succession.Granted(new Lineage(lineage, generation));
+    }
+
+    private static State notActive(Succession succession) {
+        assertThat(succession).isInstanceOf(Succession.NotActive.class);
+        return ((Succession.NotActive) succession).record().state();
+    }
+
+    private static List<String> ids(List<SandboxRecord> records) {
+        return records.stream().map(record -> record.id().value()).toList();
+    }
+
+    private static <T> List<T> together(List<Callable<T>> calls) throws Exception {
+        try (ExecutorService threads = Executors.newFixedThreadPool(16)) {
+            List<T> results = new ArrayList<>();
+            for (Future<T> result : threads.invokeAll(calls)) {
+                results.add(result.get());
+            }
+            return results;
+        }
+    }
+}
