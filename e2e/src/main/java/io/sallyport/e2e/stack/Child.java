@@ -118,6 +118,13 @@ final class Child implements AutoCloseable {
         }
     }
 
+    /** The end of the log. */
+    List<String> tail() {
+        synchronized (tail) {
+            return List.copyOf(tail);
+        }
+    }
+
     /** The end of the log, for messages. */
     String lastLines() {
         synchronized (tail) {

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
@@ -25,6 +26,7 @@ public final class Arenas implements AutoCloseable {
     private final Path root = Checkout.find(Path.of(""));
     private final Path envoy = EnvoyBinary.find(root);
     private final Map<Setup, Arena> shared = new EnumMap<>(Setup.class);
+    private final Map<Setup, Arena> breakable = new EnumMap<>(Setup.class);
     private final List<Path> folders = new ArrayList<>();
 
     private Arenas() {}
@@ -32,6 +34,20 @@ public final class Arenas implements AutoCloseable {
     /** The shared arena of this kind. */
     public synchronized Arena shared(Setup setup) {
         return shared.computeIfAbsent(setup, key -> Arena.start(options(key)));
+    }
+
+    /**
+     * The arena of this kind whose parts may be stopped and started; whoever breaks it leaves it whole.
+     *
+     * <p>Limits are the usual ones, and records are forgotten sooner, so that tests need not wait for that.
+     */
+    public synchronized Arena breakable(Setup setup) {
+        return breakable.computeIfAbsent(
+                setup,
+                key -> Arena.start(options(key)
+                        .with(Part.ENVOY, "limits.authorization", "2s")
+                        .with(Part.EXT_AUTHZ, "issuer-timeout", "1s")
+                        .with(Part.EXT_AUTHZ, "record-ttl", "1s")));
     }
 
     /** An arena for one test alone; the caller closes it. */
@@ -61,12 +77,13 @@ public final class Arenas implements AutoCloseable {
 
     /** Those that have been started. */
     public synchronized List<Arena> started() {
-        return List.copyOf(shared.values());
+        return Stream.concat(shared.values().stream(), breakable.values().stream())
+                .toList();
     }
 
     @Override
     public synchronized void close() {
-        shared.values().forEach(Arena::close);
+        started().forEach(Arena::close);
         folders.forEach(Folders::delete);
     }
 
