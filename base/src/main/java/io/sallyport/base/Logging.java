@@ -28,7 +28,7 @@ public final class Logging {
     private static boolean isWorthALine(LogRecord event) {
         String logger = event.getLoggerName() == null ? "" : event.getLoggerName();
         // gRPC asks for SO_KEEPALIVE on Unix sockets too.
-        boolean socketOption = logger.equals("io.netty.bootstrap.Bootstrap")
+        boolean socketOption = logger.startsWith("io.netty.bootstrap.")
                 && String.valueOf(event.getMessage()).startsWith("Unknown channel option");
         boolean migration =
                 logger.startsWith("org.flywaydb.") && event.getLevel().intValue() <= Level.INFO.intValue();

@@ -6,6 +6,7 @@ import java.lang.System.Logger.Level;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
@@ -64,8 +65,7 @@ final class SocketFile implements AutoCloseable {
             }
         }
         refuseIfInUse(path);
-        // A short name: a socket's path may have 107 bytes.
-        Path privateDirectory = Files.createTempDirectory(directory, ".", mode("rwx------"));
+        Path privateDirectory = privateDirectoryIn(directory);
         try {
             if (neighbours == Neighbours.NOBODY) {
                 refuseIfOpenToOthers(directory, owner(privateDirectory));
@@ -110,6 +110,18 @@ final class SocketFile implements AutoCloseable {
         } catch (IOException e) {
             log.log(Level.WARNING, "{0} could not be removed: {1}", path, e.toString());
         }
+    }
+
+    /** A name of two letters, because a socket's path may have 107 bytes; a few, because another may be starting too. */
+    private static Path privateDirectoryIn(Path directory) throws IOException {
+        for (char c = 'a'; c <= 'z'; c++) {
+            try {
+                return Files.createDirectory(directory.resolve("." + c), mode("rwx------"));
+            } catch (FileAlreadyExistsException e) {
+                // Another's, or left behind by a start that was killed: the next.
+            }
+        }
+        throw new IOException(directory + " is full of directories .a to .z that starts have left behind; remove them");
     }
 
     private static void refuseIfInUse(Path path) throws IOException {

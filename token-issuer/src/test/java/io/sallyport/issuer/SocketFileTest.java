@@ -98,6 +98,17 @@ class SocketFileTest {
     }
 
     @Test
+    void theWayToALongPathIsNotLonger() throws Exception {
+        Path path = directory.resolve("s.sock");
+        try (SocketFile socket = SocketFile.prepare(path, Neighbours.ANYBODY);
+                SocketFile second = SocketFile.prepare(path, Neighbours.ANYBODY)) {
+            assertThat(socket.bindAt().toString())
+                    .hasSizeLessThan(path.toString().length());
+            assertThat(second.bindAt()).isNotEqualTo(socket.bindAt());
+        }
+    }
+
+    @Test
     void stoppingLeavesTheSocketOfASuccessor() throws Exception {
         Path path = directory.resolve("s.sock");
         SocketFile first = SocketFile.prepare(path, Neighbours.ANYBODY);
