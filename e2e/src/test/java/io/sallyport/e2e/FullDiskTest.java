@@ -38,8 +38,8 @@ class FullDiskTest {
                             StatusRuntimeException.class,
                             e -> assertThat(e.getStatus().getCode()).isEqualTo(Status.Code.UNAVAILABLE));
             // Not half deleted: alpha lives.
-            assertThat(arena.ownConfig(arena.alpha()).inWords()).isEqualTo("OK: ");
-            assertThat(arena.ownConfig(arena.beta()).inWords()).isEqualTo("OK: ");
+            assertThat(arena.ownConfig(arena.alpha()).inWords()).as(arena::logs).isEqualTo("OK: ");
+            assertThat(arena.ownConfig(arena.beta()).inWords()).as(arena::logs).isEqualTo("OK: ");
 
             disk.free();
             arena.admit(KnownSandbox.parse("enough-again"));

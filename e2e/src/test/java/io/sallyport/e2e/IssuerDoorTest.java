@@ -6,13 +6,17 @@ import io.sallyport.base.Reason;
 import io.sallyport.base.net.Endpoint;
 import io.sallyport.e2e.support.Arena;
 import io.sallyport.e2e.support.Arenas;
+import io.sallyport.e2e.support.JsonLines;
 import io.sallyport.e2e.support.Setup;
 import io.sallyport.e2e.wire.Outcome;
 import io.sallyport.e2e.wire.RawHttp2;
 import io.sallyport.e2e.wire.RawHttp2.Headers;
 import io.sallyport.e2e.wire.TokenForge;
 import io.sallyport.e2e.wire.Wire;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.util.Base64;
+import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -47,18 +51,25 @@ class IssuerDoorTest {
         return new Row(name, arena -> new Headers().add("x-sandbox-principal-jwt", value.apply(arena)));
     }
 
-    /** Right in every point but what the row changes. */
+    /** Right in every point but what the row changes: it speaks of the very token that alpha has. */
     private static TokenForge.Draft good(Arena arena) {
         long now = Instant.now().getEpochSecond();
-        TokenForge forge = TokenForge.withKeyOf(arena.stack().assertionKeys(), "local");
-        return forge.token(arena.alpha().id())
+        String payload = arena.alpha().token().split("\\.", -1)[1];
+        Map<String, String> token =
+                JsonLines.members(new String(Base64.getUrlDecoder().decode(payload), StandardCharsets.UTF_8));
+        return TokenForge.withKeyOf(arena.stack().assertionKeys(), "local")
+                .token(arena.alpha().id())
                 .header("typ", "\"sallyport-assertion+jwt\"")
                 .claim("iss", "\"sallyport-ext-authz:local\"")
                 .claim("aud", "\"sallyport-token-issuer:local\"")
                 .claim(
                         "token",
-                        "{\"kid\":" + TokenForge.quote(arena.forge().keyId()) + ",\"iat\":" + now + ",\"exp\":"
-                                + (now + 60) + ",\"jti\":\"x\"}")
+                        "{\"kid\":" + TokenForge.quote(arena.forge().keyId()) + ",\"iat\":" + token.get("iat")
+                                + ",\"exp\":" + token.get("exp") + ",\"jti\":"
+                                + TokenForge.quote(token.getOrDefault("jti", ""))
+                                + ",\"lin\":" + TokenForge.quote(token.getOrDefault("lin", "")) + ",\"gen\":"
+                                + token.get("gen")
+                                + "}")
                 .claim("mth", TokenForge.quote(REFRESH))
                 .claim("exp", Long.toString(now + 10));
     }
