@@ -9,6 +9,7 @@ import io.sallyport.e2e.gateway.KnownSandbox;
 import io.sallyport.e2e.stack.StackOptions;
 import io.sallyport.e2e.support.Arena;
 import io.sallyport.e2e.support.Arenas;
+import io.sallyport.e2e.support.Caller;
 import io.sallyport.e2e.support.Setup;
 import io.sallyport.e2e.support.SmallDisk;
 import java.io.IOException;
@@ -27,6 +28,7 @@ class FullDiskTest {
         StackOptions options = arenas.options(setup);
         try (SmallDisk disk = SmallDisk.mount(options.state().resolve("store"));
                 Arena arena = arenas.own(options)) {
+            Caller notSeenYet = arena.admit(KnownSandbox.parse("gamma"));
             disk.fill();
             assertThatThrownBy(() -> arena.stack().registry().register(KnownSandbox.parse("too-much")))
                     .isInstanceOfSatisfying(
@@ -39,7 +41,7 @@ class FullDiskTest {
                             e -> assertThat(e.getStatus().getCode()).isEqualTo(Status.Code.UNAVAILABLE));
             // Not half deleted: alpha lives.
             assertThat(arena.ownConfig(arena.alpha()).inWords()).as(arena::logs).isEqualTo("OK: ");
-            assertThat(arena.ownConfig(arena.beta()).inWords()).as(arena::logs).isEqualTo("OK: ");
+            assertThat(arena.ownConfig(notSeenYet).inWords()).as(arena::logs).isEqualTo("OK: ");
 
             disk.free();
             arena.admit(KnownSandbox.parse("enough-again"));

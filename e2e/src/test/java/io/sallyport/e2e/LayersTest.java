@@ -60,7 +60,7 @@ class LayersTest {
                 .layer("envoy-config")
                 .definedBy("io.sallyport.envoyconfig..")
                 .layer("supervisor-agent")
-                .definedBy("io.sallyport.supervisor..")
+                .definedBy("io.sallyport.agent..")
                 .layer("e2e")
                 .definedBy("io.sallyport.e2e..")
                 .whereLayer("base")
@@ -133,7 +133,7 @@ class LayersTest {
                         "io.sallyport.policy..",
                         "io.sallyport.extauthz..",
                         "io.sallyport.issuer..",
-                        "io.sallyport.supervisor..")
+                        "io.sallyport.agent..")
                 .should()
                 .callMethod(java.time.Instant.class, "now")
                 .orShould()

@@ -67,7 +67,7 @@ class PolicyMismatchTest {
                 .with(Part.ENVOY, "policy.preset", StackOptions.ABSENT)
                 .with(Part.ENVOY, "policy.rules", rules.toString())
                 .with(Part.ENVOY, "policy.descriptor-set", descriptors(api).toString());
-        try (Arena arena = arenas.own(options)) {
+        try (Arena arena = arenas.ill(options)) {
             for (Headers headers : List.of(
                     Headers.grpc(Arena.GET_CONFIG).bearer(arena.alpha().token()), Headers.grpc(Arena.GET_CONFIG))) {
                 arena.audit().skip();

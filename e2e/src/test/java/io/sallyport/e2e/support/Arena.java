@@ -20,6 +20,7 @@ import io.sallyport.e2e.wire.Wire;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -98,6 +99,22 @@ public final class Arena implements AutoCloseable {
     /** A new connection to anywhere. */
     public RawHttp2 connect(Endpoint endpoint) {
         return RawHttp2.connect(endpoint, loops);
+    }
+
+    /**
+     * Waits for the first good answer.
+     *
+     * <p>ext-authz that was up before the issuer says UNAVAILABLE until it has found it.
+     */
+    Arena awaitFirstAnswer() {
+        Instant end = Instant.now().plusSeconds(20);
+        Outcome outcome = ownConfig(beta);
+        while (!outcome.isOk() && Instant.now().isBefore(end)) {
+            outcome = ownConfig(beta);
+        }
+        assertThat(outcome.inWords()).as(this::logs).isEqualTo("OK: ");
+        audit.skip();
+        return this;
     }
 
     /** One call with one DATA frame, on a connection of its own. */

@@ -33,7 +33,7 @@ public final class Arenas implements AutoCloseable {
 
     /** The shared arena of this kind. */
     public synchronized Arena shared(Setup setup) {
-        return shared.computeIfAbsent(setup, key -> Arena.start(options(key)));
+        return shared.computeIfAbsent(setup, key -> Arena.start(options(key)).awaitFirstAnswer());
     }
 
     /**
@@ -45,13 +45,19 @@ public final class Arenas implements AutoCloseable {
         return breakable.computeIfAbsent(
                 setup,
                 key -> Arena.start(options(key)
-                        .with(Part.ENVOY, "limits.authorization", "2s")
-                        .with(Part.EXT_AUTHZ, "issuer-timeout", "1s")
-                        .with(Part.EXT_AUTHZ, "record-ttl", "1s")));
+                                .with(Part.ENVOY, "limits.authorization", "2s")
+                                .with(Part.EXT_AUTHZ, "issuer-timeout", "1s")
+                                .with(Part.EXT_AUTHZ, "record-ttl", "1s"))
+                        .awaitFirstAnswer());
     }
 
     /** An arena for one test alone; the caller closes it. */
     public Arena own(StackOptions options) {
+        return Arena.start(options).awaitFirstAnswer();
+    }
+
+    /** An arena in which no call is expected to be answered well; the caller closes it. */
+    public Arena ill(StackOptions options) {
         return Arena.start(options);
     }
 
