@@ -78,7 +78,7 @@ public final class FakeExtAuthz implements Closeable {
         ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
         listener.bind(UnixDomainSocketAddress.of(socket));
         AtomicInteger hangUps = new AtomicInteger();
-        Thread.ofVirtual().start(() -> {
+        Thread.ofPlatform().daemon().name("fake").start(() -> {
             while (listener.isOpen()) {
                 try (SocketChannel connection = listener.accept()) {
                     connection.write(ByteBuffer.wrap(answer));
