@@ -42,6 +42,7 @@ final class RecordingUpstream implements AutoCloseable {
     private final CopyOnWriteArrayList<Arrival> arrivals = new CopyOnWriteArrayList<>();
     private final ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
     private final Object progress = new Object();
+    private long received;
     private volatile boolean silent;
     private volatile byte[] answer = PONG;
 
@@ -108,13 +109,13 @@ final class RecordingUpstream implements AutoCloseable {
         return List.copyOf(arrivals);
     }
 
-    /** Waits until that much of a body has come, in all calls together. */
-    void awaitBody(int bytes) throws InterruptedException {
+    /** Waits until that much of bodies has come, in all calls together. */
+    void awaitBody(long bytes) throws InterruptedException {
         synchronized (progress) {
             long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
-            while (arrivals.stream().mapToInt(arrival -> arrival.body().length).sum() < bytes) {
+            while (received < bytes) {
                 if (System.nanoTime() > deadline) {
-                    throw new AssertionError("fewer than " + bytes + " bytes came");
+                    throw new AssertionError("only " + received + " of " + bytes + " bytes came");
                 }
                 progress.wait(1000);
             }
@@ -123,6 +124,16 @@ final class RecordingUpstream implements AutoCloseable {
 
     void forget() {
         arrivals.clear();
+        synchronized (progress) {
+            received = 0;
+        }
+    }
+
+    private void count(long bytes) {
+        synchronized (progress) {
+            received += bytes;
+            progress.notifyAll();
+        }
     }
 
     /** From now on calls stay unanswered, or are answered again. */
@@ -158,15 +169,14 @@ final class RecordingUpstream implements AutoCloseable {
                     last = head.isEndStream();
                 }
                 case Http2DataFrame data -> {
-                    arrival.received(ByteBufUtil.getBytes(data.content()));
+                    byte[] bytes = ByteBufUtil.getBytes(data.content());
+                    arrival.received(bytes);
+                    count(bytes.length);
                     last = data.isEndStream();
                 }
                 default -> {}
             }
             ReferenceCountUtil.release(frame);
-            synchronized (progress) {
-                progress.notifyAll();
-            }
             if (last && !silent) {
                 context.write(new DefaultHttp2HeadersFrame(
                         new DefaultHttp2Headers().status("200").set("content-type", "application/grpc")));
