@@ -84,7 +84,8 @@ public enum Reason {
     MESSAGE_UTF8(Code.INVALID_ARGUMENT, Texts.AMBIGUOUS),
     REQUEST_INVALID(Code.INVALID_ARGUMENT, "the request is not valid"),
 
-    // The records, towards operators and our own parts: NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION; UNAVAILABLE for a while.
+    // The records, towards operators and our own parts: NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION; UNAVAILABLE for
+    // a while.
     RECORD_UNKNOWN(Code.NOT_FOUND, "no sandbox of this id was ever registered"),
     RECORD_TAKEN(Code.ALREADY_EXISTS, "the id or the name is taken"),
     RECORD_DELETED(Code.FAILED_PRECONDITION, "the sandbox is deleted, and a deleted id never comes back"),

@@ -10,6 +10,7 @@ import io.sallyport.base.RejectedException;
 import io.sallyport.base.audit.Audit;
 import io.sallyport.base.audit.AuditEvent;
 import io.sallyport.issuer.store.StoreUnavailableException;
+import io.sallyport.identity.SandboxId;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.InstantSource;
@@ -80,9 +81,9 @@ public final class Calls {
             principal = text;
         }
 
+        /** What is no id could be anything, a token in the wrong place too, and is not repeated. */
         void sandboxAsked(String text) {
-            // Texts of a request may be of any length; a valid id never is.
-            sandboxAsked = text.length() <= 512 ? text : text.substring(0, 512);
+            sandboxAsked = text.isEmpty() || SandboxId.isValid(text) ? text : "(not an id)";
         }
 
         void minted(Reason reason, TokenMint.Minted token) {
