@@ -1,9 +1,7 @@
 package io.sallyport.policy;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import io.sallyport.policy.MethodRule.Access;
 import io.sallyport.policy.MethodRule.Destination;
@@ -47,22 +45,6 @@ class PresetTest {
                                 .messages(),
                         body))
                 .isEqualTo(new References("", "a", "", List.of()));
-    }
-
-    /** A gateway keeps them on the sandbox's own object and as the origin of its policy: not for a sandbox to write. */
-    @ParameterizedTest
-    @ValueSource(strings = {"openshell-0.0", "openshell-0.1"})
-    void aSandboxThatSyncsItsPolicyWritesNoAnnotations(String preset) throws RejectedException {
-        MessageRule rule = Policies.method(Policies.preset(preset), SERVICE + "UpdateConfig")
-                .messages();
-        byte[] sync = {10, 1, 'a', 18, 0};
-        byte[] annotated = {10, 1, 'a', 18, 0, 74, 6, 10, 1, 'k', 18, 1, 'v'};
-
-        assertThat(MessageScanner.scanMessage(rule, ByteBuffer.wrap(sync)).name())
-                .isEqualTo("a");
-        assertThatThrownBy(() -> MessageScanner.scanMessage(rule, ByteBuffer.wrap(annotated)))
-                .isInstanceOfSatisfying(RejectedException.class, e -> assertThat(e.reason())
-                        .isEqualTo(Reason.VALUE_NOT_ALLOWED));
     }
 
     @Test

@@ -117,8 +117,9 @@ class CallsTest {
             });
         }
 
-        assertThat(audit).hasSize(3).allSatisfy(event -> assertThat(event.sandboxAsked())
-                .isEqualTo("(not an id)"));
+        assertThat(audit)
+                .hasSize(3)
+                .allSatisfy(event -> assertThat(event.sandboxAsked()).isEqualTo("(not an id)"));
     }
 
     @ParameterizedTest
