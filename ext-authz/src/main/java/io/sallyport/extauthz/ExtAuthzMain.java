@@ -2,11 +2,15 @@ package io.sallyport.extauthz;
 
 import io.sallyport.base.Logging;
 import io.sallyport.base.settings.InvalidSettingsException;
+import io.sallyport.identity.Ed25519;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
 
 /**
  * {@code serve --config FILE} answers Envoy until it is told to stop; {@code validate --config FILE} only says what is
@@ -34,6 +38,12 @@ public final class ExtAuthzMain {
             err.println(USAGE);
             return 2;
         }
+        boolean serve = arguments[0].equals("serve");
+        // The provider of signatures takes as long to load as all the rest: both at once.
+        FutureTask<Ed25519> signatures = new FutureTask<>(Ed25519::choose);
+        if (serve) {
+            Thread.ofPlatform().daemon().name("load-signatures").start(signatures);
+        }
         ExtAuthzSettings settings;
         try {
             settings = ExtAuthzSettings.load(Path.of(arguments[2]));
@@ -41,11 +51,11 @@ public final class ExtAuthzMain {
             e.problems().forEach(err::println);
             return 2;
         }
-        return arguments[0].equals("serve") ? serve(settings, err) : 0;
+        return serve ? serve(settings, signatures, err) : 0;
     }
 
-    private static int serve(ExtAuthzSettings settings, PrintStream err) {
-        try (ExtAuthzServer server = ExtAuthzServer.start(settings)) {
+    private static int serve(ExtAuthzSettings settings, Future<Ed25519> signatures, PrintStream err) {
+        try (ExtAuthzServer server = ExtAuthzServer.start(settings, signatures)) {
             Runtime.getRuntime().addShutdownHook(new Thread(server::close, "shutdown"));
             log.log(
                     Level.INFO,
@@ -56,6 +66,9 @@ public final class ExtAuthzMain {
             return 0;
         } catch (IOException e) {
             err.println(settings.listen() + " cannot be listened on: " + e.getMessage());
+            return 1;
+        } catch (ExecutionException e) {
+            err.println("no provider of Ed25519 signatures works: " + e.getCause());
             return 1;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

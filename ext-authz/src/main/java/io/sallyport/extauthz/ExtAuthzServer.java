@@ -3,6 +3,7 @@ package io.sallyport.extauthz;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
 import io.netty.channel.EventLoopGroup;
 import io.sallyport.base.audit.AuditLog;
@@ -24,8 +25,10 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongSupplier;
@@ -71,22 +74,56 @@ final class ExtAuthzServer implements AutoCloseable {
         this.server = server;
     }
 
-    /** @throws IOException when the endpoint cannot be listened on */
-    static ExtAuthzServer start(ExtAuthzSettings settings) throws IOException {
-        InstantSource clock = Clock.systemUTC();
-        LongSupplier nanoTime = System::nanoTime;
-        Ed25519 signatures = Ed25519.choose();
+    /**
+     * Starts the service.
+     *
+     * @param signatures asked for last, since they take longest to load
+     * @throws IOException when the endpoint cannot be listened on
+     * @throws ExecutionException when there are no signatures
+     */
+    static ExtAuthzServer start(ExtAuthzSettings settings, Future<Ed25519> signatures)
+            throws IOException, ExecutionException, InterruptedException {
         // One loop a core: with more, they only take turns.
         EventLoopGroup loops = GrpcServers.eventLoops(
                 "ext-authz", Math.clamp(Runtime.getRuntime().availableProcessors(), 1, 4));
+        AuditLog audit = AuditLog.start("ext-authz", settings.auditFile());
         ExecutorService threads = Executors.newThreadPerTaskExecutor(
                 Thread.ofVirtual().name("decision-", 0).factory());
-        AuditLog audit = AuditLog.start("ext-authz", settings.auditFile());
         ManagedChannel issuer = GrpcChannels.connectTo(settings.issuer(), loops)
                 .directExecutor()
                 .maxInboundMessageSize(64 * 1024)
                 .build();
+        HealthStatusManager health = new HealthStatusManager();
+        NettyServerBuilder builder = GrpcServers.listenOn(settings.listen(), loops)
+                .directExecutor()
+                .maxConcurrentCallsPerConnection(MAX_CALLS)
+                .maxInboundMessageSize(largestBody(settings) + HEADER_ROOM)
+                .permitKeepAliveTime(1, TimeUnit.SECONDS)
+                .permitKeepAliveWithoutCalls(true)
+                .addService(health.getHealthService());
+        Answers answers = new Answers(
+                settings.stripCredentials(),
+                settings.developerUser().map(name -> new Principal.User(name, "developer")));
 
+        CheckService check = check(settings, signatures.get(), answers, issuer, audit, threads);
+        Server server = builder.addService(check.definition()).build().start();
+        GrpcServers.restrict(settings.listen(), "rw-rw----");
+        health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, ServingStatus.SERVING);
+        health.setStatus(CheckMethod.SERVICE, ServingStatus.SERVING);
+        issuer.getState(true);
+        warnAbout(settings);
+        return new ExtAuthzServer(loops, threads, audit, issuer, check, health, server);
+    }
+
+    private static CheckService check(
+            ExtAuthzSettings settings,
+            Ed25519 signatures,
+            Answers answers,
+            ManagedChannel issuer,
+            AuditLog audit,
+            ExecutorService threads) {
+        InstantSource clock = Clock.systemUTC();
+        LongSupplier nanoTime = System::nanoTime;
         AssertionMinter assertions = new AssertionMinter(
                 settings.gatewayId(), settings.assertionKey(), AssertionMinter.DEFAULT_LIFETIME, signatures, clock);
         SandboxRecords records = new SandboxRecords(
@@ -102,9 +139,6 @@ final class ExtAuthzServer implements AutoCloseable {
                 tokens,
                 new AuthenticatorChain(List.of(tokens)),
                 new ConnectionFailures(settings.maxFailedCredentials(), Duration.ofMinutes(1), nanoTime));
-        Answers answers = new Answers(
-                settings.stripCredentials(),
-                settings.developerUser().map(name -> new Principal.User(name, "developer")));
         Decisions decisions = new Decisions(
                 settings.policy().rules(),
                 settings.policy().digest(),
@@ -113,26 +147,7 @@ final class ExtAuthzServer implements AutoCloseable {
                 records,
                 settings.userMethods(),
                 settings.developerUser().isPresent());
-        CheckService check =
-                new CheckService(decisions, answers, assertions, audit, threads, MAX_UNDER_WAY, clock, nanoTime);
-
-        HealthStatusManager health = new HealthStatusManager();
-        Server server = GrpcServers.listenOn(settings.listen(), loops)
-                .directExecutor()
-                .maxConcurrentCallsPerConnection(MAX_CALLS)
-                .maxInboundMessageSize(largestBody(settings) + HEADER_ROOM)
-                .permitKeepAliveTime(1, TimeUnit.SECONDS)
-                .permitKeepAliveWithoutCalls(true)
-                .addService(check.definition())
-                .addService(health.getHealthService())
-                .build()
-                .start();
-        GrpcServers.restrict(settings.listen(), "rw-rw----");
-        health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, ServingStatus.SERVING);
-        health.setStatus(CheckMethod.SERVICE, ServingStatus.SERVING);
-        issuer.getState(true);
-        warnAbout(settings);
-        return new ExtAuthzServer(loops, threads, audit, issuer, check, health, server);
+        return new CheckService(decisions, answers, assertions, audit, threads, MAX_UNDER_WAY, clock, nanoTime);
     }
 
     private static int largestBody(ExtAuthzSettings settings) {

@@ -41,6 +41,7 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -85,7 +86,7 @@ class ExtAuthzServerTest {
         settings = ExtAuthzSettings.load(file);
         feed.put("alpha-id", SandboxState.SANDBOX_STATE_ACTIVE);
         startIssuer();
-        server = ExtAuthzServer.start(settings);
+        server = ExtAuthzServer.start(settings, CompletableFuture.completedFuture(Ed25519.portable()));
         channel = GrpcChannels.connectTo(settings.listen(), loops)
                 .directExecutor()
                 .build();

@@ -24,7 +24,7 @@ import java.util.concurrent.TimeoutException;
  *
  * <p>It gets a path, a locale and nothing else of our environment: what is secret there stays with us.
  */
-final class Child implements AutoCloseable {
+public final class Child implements AutoCloseable {
     private static final int TAIL = 15;
     private static final Duration GRACE = Duration.ofSeconds(5);
 
@@ -39,7 +39,8 @@ final class Child implements AutoCloseable {
         this.name = name;
         this.log = log;
         this.process = process;
-        pump = Thread.ofVirtual().name("log of " + name).unstarted(() -> pump(readyMark));
+        // Not a virtual thread: reading a pipe holds its carrier, and two of those are all that a small machine has.
+        pump = Thread.ofPlatform().daemon().name("log of " + name).unstarted(() -> pump(readyMark));
     }
 
     /**
@@ -48,7 +49,7 @@ final class Child implements AutoCloseable {
      * @param log where its output is appended
      * @param readyMark what the line contains by which it says that it is ready
      */
-    static Child start(String name, List<String> command, Path log, String readyMark) {
+    public static Child start(String name, List<String> command, Path log, String readyMark) {
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
         Map<String, String> environment = builder.environment();
         String temporary = environment.get("TMPDIR");
@@ -69,7 +70,8 @@ final class Child implements AutoCloseable {
         }
     }
 
-    long pid() {
+    /** Of the operating system. */
+    public long pid() {
         return process.pid();
     }
 
@@ -90,7 +92,7 @@ final class Child implements AutoCloseable {
      *
      * @throws StackException with the last lines of the log, when the program ends first or takes too long
      */
-    String awaitReady(Duration atMost) {
+    public String awaitReady(Duration atMost) {
         try {
             return ready.get(atMost.toMillis(), TimeUnit.MILLISECONDS);
         } catch (ExecutionException e) {
@@ -118,6 +120,11 @@ final class Child implements AutoCloseable {
         }
     }
 
+    /** Waits for the end of a program that was told to end; false when it takes longer. */
+    public boolean awaitEnd(Duration atMost) throws InterruptedException {
+        return process.waitFor(atMost.toMillis(), TimeUnit.MILLISECONDS);
+    }
+
     /** The end of the log, for messages. */
     String lastLines() {
         synchronized (tail) {
@@ -127,7 +134,7 @@ final class Child implements AutoCloseable {
     }
 
     /** SIGKILL, at once. */
-    void kill() {
+    public void kill() {
         signalTree(true);
         process.onExit().join();
     }
@@ -143,7 +150,7 @@ final class Child implements AutoCloseable {
     }
 
     /** SIGTERM, without waiting. */
-    void terminate() {
+    public void terminate() {
         if (process.isAlive()) {
             resume();
             signalTree(false);

@@ -6,11 +6,11 @@ import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 
 /** Loopback ports. */
-final class Ports {
+public final class Ports {
     private Ports() {}
 
     /** The wanted port, or one that is free at the moment when the wanted one is 0. */
-    static int choose(int wanted) {
+    public static int choose(int wanted) {
         if (wanted != 0) {
             return wanted;
         }

@@ -1,0 +1,284 @@
+package io.sallyport.bench;
+
+import io.grpc.ManagedChannel;
+import io.grpc.Server;
+import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.stub.StreamObserver;
+import io.netty.channel.EventLoopGroup;
+import io.sallyport.api.feed.v1.GetRecordRequest;
+import io.sallyport.api.feed.v1.IdentityFeedGrpc;
+import io.sallyport.api.openshell00.OpenShellGrpc;
+import io.sallyport.api.openshell00.sandbox.GetSandboxConfigRequest;
+import io.sallyport.api.openshell00.sandbox.GetSandboxConfigResponse;
+import io.sallyport.api.registry.v1.Sandbox;
+import io.sallyport.api.registry.v1.SandboxState;
+import io.sallyport.base.net.Endpoint;
+import io.sallyport.base.net.GrpcChannels;
+import io.sallyport.base.net.GrpcServers;
+import io.sallyport.base.settings.InvalidSettingsException;
+import io.sallyport.base.settings.Problems;
+import io.sallyport.base.settings.Settings;
+import io.sallyport.e2e.stack.Child;
+import io.sallyport.e2e.stack.EnvoyBinary;
+import io.sallyport.e2e.stack.Ports;
+import io.sallyport.e2e.stack.StackException;
+import io.sallyport.identity.KeyDirectory;
+import io.sallyport.policy.AccessPolicy;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+
+/** A scratch directory with keys and settings, an issuer that knows everybody, and the processes to be measured. */
+final class Workbench implements AutoCloseable {
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+    /** A program under measurement, and where it listens. */
+    record Subject(String name, Child process, Endpoint endpoint) {}
+
+    private final Path root;
+    private final Path scratch;
+    private final Questions questions;
+    private final EventLoopGroup loops = GrpcServers.eventLoops("bench", 1);
+    private final Deque<AutoCloseable> open = new ArrayDeque<>();
+    private int started;
+
+    private Workbench(Path root, Path scratch, Questions questions) {
+        this.root = root;
+        this.scratch = scratch;
+        this.questions = questions;
+    }
+
+    static Workbench open(Path root) throws IOException {
+        Path scratch = Files.createTempDirectory("sallyport-bench-");
+        KeyDirectory.generate(scratch.resolve("jwt"));
+        KeyDirectory.generate(scratch.resolve("assertion"));
+        String digest;
+        try {
+            digest = AccessPolicy.load(Settings.parse("bench", "policy: {preset: openshell-0.0}", new Problems())
+                            .section("policy"))
+                    .digest();
+        } catch (InvalidSettingsException e) {
+            throw new IllegalStateException("the preset is whole", e);
+        }
+        Workbench workbench = new Workbench(root, scratch, new Questions(scratch.resolve("jwt"), digest));
+        workbench.serveFeed();
+        return workbench;
+    }
+
+    Questions questions() {
+        return questions;
+    }
+
+    /** A new connection, on an event loop that all of them share. */
+    ManagedChannel connect(Endpoint endpoint) {
+        NettyChannelBuilder builder = GrpcChannels.connectTo(endpoint, loops).directExecutor();
+        ManagedChannel channel = builder.build();
+        open.push(channel::shutdownNow);
+        return channel;
+    }
+
+    /** ext-authz, as it is packaged. */
+    Subject startExtAuthz() throws IOException {
+        Endpoint endpoint = new Endpoint.Unix(scratch.resolve("ext-authz-" + ++started));
+        Path settings = scratch.resolve("ext-authz-" + started + ".yaml");
+        Files.writeString(settings, """
+                gateway-id: local
+                listen: %s
+                policy: {preset: openshell-0.0}
+                keys: {tokens: %2$s/jwt, assertion: %2$s/assertion}
+                issuer: unix:%2$s/feed
+                issuer-timeout: 5s
+                audit: {file: %2$s/audit.jsonl}
+                """.formatted(endpoint, scratch));
+        Path app = root.resolve("ext-authz/target/app");
+        List<String> command = java(app.resolve("sallyport-ext-authz.aot"));
+        command.addAll(List.of(
+                "-jar", app.resolve("sallyport-ext-authz.jar").toString(), "serve", "--config", settings.toString()));
+        return start("ext-authz", command, endpoint);
+    }
+
+    /** The peer that allows everything: the same libraries and flags, and a cache made the same way. */
+    Subject startAlwaysOk() throws IOException, InterruptedException {
+        Path cache = root.resolve("bench/target/app/always-ok.aot");
+        if (!Files.exists(cache) || isOlder(cache, root.resolve("bench/target/app/sallyport-bench.jar"))) {
+            trainAlwaysOk(cache);
+        }
+        Endpoint endpoint = new Endpoint.Unix(scratch.resolve("always-ok-" + ++started));
+        List<String> command = java(cache);
+        command.addAll(alwaysOk(endpoint));
+        return start("always-ok", command, endpoint);
+    }
+
+    private void trainAlwaysOk(Path cache) throws IOException, InterruptedException {
+        Endpoint endpoint = new Endpoint.Unix(scratch.resolve("training"));
+        Files.deleteIfExists(cache);
+        List<String> command = java(scratch.resolve("none"));
+        command.add("-XX:AOTCacheOutput=" + cache);
+        command.addAll(alwaysOk(endpoint));
+        Subject trained = start("always-ok in training", command, endpoint);
+        new Load(connect(endpoint), Checks.METHOD, 1, Checks::isOk)
+                .runTimes(Checks.request(questions.about("sandbox-0", questions.token("sandbox-0"))), 2000);
+        trained.process().terminate();
+        if (!trained.process().awaitEnd(Duration.ofMinutes(2)) || !Files.exists(cache)) {
+            throw new StackException("the JVM wrote no ahead-of-time cache for the peer");
+        }
+    }
+
+    /** Envoy with one worker, configured by envoy-config, in front of a Check service; and a gateway behind it. */
+    Endpoint startEnvoy(Endpoint extAuthz) throws IOException, InterruptedException {
+        Endpoint gateway = serveGateway();
+        Endpoint.Tcp listen = new Endpoint.Tcp("127.0.0.1", Ports.choose(0));
+        Path settings = scratch.resolve("envoy-config-" + ++started + ".yaml");
+        Path bootstrap = scratch.resolve("envoy-" + started + ".yaml");
+        Files.writeString(settings, """
+                gateway-id: local
+                listen: %s
+                policy: {preset: openshell-0.0}
+                upstreams: {ext-authz: "%s", issuer: "unix:%s/nobody", gateway: "%s"}
+                """.formatted(listen, extAuthz, scratch, gateway));
+        Path app = root.resolve("envoy-config/target/app");
+        Process generate = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "@" + app.resolve("jvm.options"),
+                        "-jar",
+                        app.resolve("sallyport-envoy-config.jar").toString(),
+                        "generate",
+                        "--config",
+                        settings.toString(),
+                        "--output",
+                        bootstrap.toString())
+                .inheritIO()
+                .start();
+        if (generate.waitFor() != 0) {
+            throw new StackException("envoy-config wrote no configuration");
+        }
+        Child envoy = Child.start(
+                "envoy",
+                List.of(
+                        EnvoyBinary.find(root).toString(),
+                        "--config-path",
+                        bootstrap.toString(),
+                        "--concurrency",
+                        "1",
+                        "--disable-hot-restart",
+                        "--log-level",
+                        "info"),
+                scratch.resolve("envoy-" + started + ".log"),
+                "starting main dispatch loop");
+        open.push(envoy);
+        envoy.awaitReady(PATIENCE);
+        return listen;
+    }
+
+    /** The last refusals that ext-authz wrote down: what to look at when a measurement went wrong. */
+    List<String> lastRefusals() throws IOException {
+        Path audit = scratch.resolve("audit.jsonl");
+        List<String> lines = Files.exists(audit) ? Files.readAllLines(audit) : List.of();
+        return lines.subList(Math.max(0, lines.size() - 5), lines.size());
+    }
+
+    /** Stops a subject before the end of the measurement. */
+    void stop(Subject subject) {
+        subject.process().close();
+    }
+
+    private Subject start(String name, List<String> command, Endpoint endpoint) {
+        Child child = Child.start(name, command, scratch.resolve(name + "-" + started + ".log"), "ready on");
+        open.push(child);
+        child.awaitReady(PATIENCE);
+        return new Subject(name, child, endpoint);
+    }
+
+    private List<String> java(Path cache) {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.add("@" + root.resolve("ext-authz/target/app/jvm.options"));
+        if (Files.exists(cache)) {
+            command.add("-XX:AOTCache=" + cache);
+        }
+        return command;
+    }
+
+    private List<String> alwaysOk(Endpoint endpoint) throws IOException {
+        // The libraries of ext-authz, not ours: the peer is to have no more than it has.
+        StringBuilder path = new StringBuilder(
+                root.resolve("bench/target/app/sallyport-bench.jar").toString());
+        try (Stream<Path> jars = Files.list(root.resolve("ext-authz/target/app/lib"))) {
+            jars.sorted().forEach(jar -> path.append(':').append(jar));
+        }
+        return List.of("-cp", path.toString(), AlwaysOkMain.class.getName(), endpoint.toString());
+    }
+
+    private void serveFeed() throws IOException {
+        serve(GrpcServers.listenOn(new Endpoint.Unix(scratch.resolve("feed")), loops)
+                .directExecutor()
+                .addService(new EverySandboxLives())
+                .build());
+    }
+
+    private Endpoint serveGateway() throws IOException {
+        Server server = GrpcServers.listenOn(new Endpoint.Tcp("127.0.0.1", 0), loops)
+                .directExecutor()
+                .addService(new Gateway())
+                .build();
+        serve(server);
+        return new Endpoint.Tcp("127.0.0.1", server.getPort());
+    }
+
+    private void serve(Server server) throws IOException {
+        server.start();
+        open.push(server::shutdownNow);
+    }
+
+    private static boolean isOlder(Path file, Path than) throws IOException {
+        return Files.getLastModifiedTime(file).compareTo(Files.getLastModifiedTime(than)) < 0;
+    }
+
+    @Override
+    public void close() throws IOException {
+        while (!open.isEmpty()) {
+            try {
+                open.pop().close();
+            } catch (Exception e) {
+                System.err.println("while clearing up: " + e);
+            }
+        }
+        var _ = loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+        try (Stream<Path> files = Files.walk(scratch)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.deleteIfExists(file);
+            }
+        }
+    }
+
+    /** An issuer that knows everybody, under the id as name. */
+    private static final class EverySandboxLives extends IdentityFeedGrpc.IdentityFeedImplBase {
+        @Override
+        public void getRecord(GetRecordRequest request, StreamObserver<Sandbox> answer) {
+            answer.onNext(Sandbox.newBuilder()
+                    .setId(request.getSandboxId())
+                    .setWorkspace("default")
+                    .setName(request.getSandboxId())
+                    .setState(SandboxState.SANDBOX_STATE_ACTIVE)
+                    .build());
+            answer.onCompleted();
+        }
+    }
+
+    /** A gateway that costs as little as it can. */
+    private static final class Gateway extends OpenShellGrpc.OpenShellImplBase {
+        @Override
+        public void getSandboxConfig(GetSandboxConfigRequest request, StreamObserver<GetSandboxConfigResponse> answer) {
+            answer.onNext(GetSandboxConfigResponse.getDefaultInstance());
+            answer.onCompleted();
+        }
+    }
+}
