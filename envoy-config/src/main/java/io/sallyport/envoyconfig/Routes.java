@@ -94,11 +94,20 @@ final class Routes {
                 .setRoute(action(rule))
                 .putTypedPerFilterConfig(HttpFilters.EXT_AUTHZ, any(check(rule)))
                 .putTypedPerFilterConfig(PrincipalCheck.FILTER, PrincipalCheck.perRoute(rule));
-        if (settings.stripCredentials() || rule.destination() == Destination.ISSUER) {
-            // The issuer believes the assertion alone; a bearer has no business there.
+        if (endsHere(rule)) {
             route.addRequestHeadersToRemove("authorization");
         }
         return Optional.of(route.build());
+    }
+
+    /**
+     * Whether the bearer ends here. The issuer believes the assertion alone, so none has any business there. A user's
+     * always travels on: only the gateway knows users, and a call whose bearer nobody has checked must not reach it as
+     * one without any, which it may take for a permissive default user's.
+     */
+    private boolean endsHere(MethodRule rule) {
+        return rule.destination() == Destination.ISSUER
+                || (settings.stripCredentials() && rule.access() != Access.USER);
     }
 
     private ExtAuthzPerRoute check(MethodRule rule) {

@@ -217,17 +217,34 @@ class RoutesTest {
     }
 
     @Test
-    void theBearerEndsHereOnlyIfToldSoAndNeverGoesToTheIssuer() {
+    void theBearerOfASandboxEndsHereOnlyIfToldSoAndNeverGoesToTheIssuer() {
         for (boolean strip : new boolean[] {false, true}) {
             EnvoyConfigSettings settings =
                     text(Policy.PROBE).with("strip-credentials", strip).load(directory);
 
-            assertThat(forwarding(settings))
+            assertThat(forwarding(settings)
+                            .filter(route -> rule(settings, route).access() != Access.USER))
+                    .isNotEmpty()
                     .allSatisfy(route -> assertThat(route.getRequestHeadersToRemoveList())
                             .isEqualTo(
                                     strip || route.getRoute().getCluster().equals("issuer")
                                             ? List.of("authorization")
                                             : List.of()));
+        }
+    }
+
+    /** With it gone, a bearer that nobody has checked would be no bearer: to some gateways, a permissive user's call. */
+    @Test
+    void theBearerOfAUserAlwaysTravelsOnToTheGatewayWhichAloneCanCheckIt() {
+        for (boolean strip : new boolean[] {false, true}) {
+            EnvoyConfigSettings settings =
+                    text(Policy.PROBE).with("strip-credentials", strip).load(directory);
+
+            assertThat(forwarding(settings)
+                            .filter(route -> rule(settings, route).access() == Access.USER))
+                    .isNotEmpty()
+                    .allSatisfy(route ->
+                            assertThat(route.getRequestHeadersToRemoveList()).isEmpty());
         }
     }
 

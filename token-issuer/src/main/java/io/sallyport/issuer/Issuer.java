@@ -41,8 +41,10 @@ public final class Issuer implements AutoCloseable {
     /**
      * Threads that may wait for SQLite. Platform threads on purpose: SQLite is native code and would pin the few carriers
      * of virtual threads for the length of a disk sync. There is one writer at a time, so more threads would only wait.
+     * Each listener has its own: sandboxes that refresh without end wait for each other, and never hold up the records
+     * that ext-authz asks for, without which nobody passes.
      */
-    private static final int WORKERS = 8;
+    private static final int WORKERS = 4;
 
     /** Assertions are seconds old; their two clocks are closer together than a laptop's and a gateway's. */
     private static final Duration ASSERTION_LEEWAY = Duration.ofSeconds(5);
@@ -132,11 +134,6 @@ public final class Issuer implements AutoCloseable {
         begin(
                 parts,
                 () -> eventLoops.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(2, TimeUnit.SECONDS));
-        ExecutorService workers = Executors.newFixedThreadPool(
-                WORKERS, Thread.ofPlatform().daemon().name("issuer-worker-", 0).factory());
-        begin(parts, workers::shutdownNow);
-
-        GrpcListener.Threads threads = new GrpcListener.Threads(eventLoops, workers);
         ServerInterceptor interceptor = CallInterceptor.create();
         IssuerSettings.Listeners listen = settings.listeners();
         GrpcListener registry = begin(
@@ -145,7 +142,7 @@ public final class Issuer implements AutoCloseable {
                         listen.registry(),
                         SocketFile.Neighbours.NOBODY,
                         "rw-------",
-                        threads,
+                        threads(parts, eventLoops, "registry"),
                         interceptor,
                         new RegistryService(calls, store, mint, clock).bindService()));
         GrpcListener feed = begin(
@@ -154,7 +151,7 @@ public final class Issuer implements AutoCloseable {
                         listen.feed(),
                         SocketFile.Neighbours.ANYBODY,
                         "rw-rw----",
-                        threads,
+                        threads(parts, eventLoops, "feed"),
                         interceptor,
                         new FeedService(calls, assertions, store).bindService()));
         GrpcListener envoy = begin(
@@ -163,7 +160,7 @@ public final class Issuer implements AutoCloseable {
                         listen.envoy(),
                         SocketFile.Neighbours.ANYBODY,
                         "rw-rw----",
-                        threads,
+                        threads(parts, eventLoops, "envoy"),
                         interceptor,
                         new TokenService(calls, assertions, mint).bindService()));
         KeyPublisher http =
@@ -193,6 +190,14 @@ public final class Issuer implements AutoCloseable {
     public void close() {
         List.of(envoy, feed, registry).forEach(GrpcListener::drain);
         closeAll(parts);
+    }
+
+    private static GrpcListener.Threads threads(Deque<AutoCloseable> parts, EventLoopGroup eventLoops, String name) {
+        ExecutorService workers = Executors.newFixedThreadPool(
+                WORKERS,
+                Thread.ofPlatform().daemon().name("issuer-" + name + "-", 0).factory());
+        begin(parts, workers::shutdownNow);
+        return new GrpcListener.Threads(eventLoops, workers);
     }
 
     private static <T extends AutoCloseable> T begin(Deque<AutoCloseable> parts, T part) {

@@ -9,6 +9,7 @@ import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import io.sallyport.base.audit.Audit;
 import io.sallyport.base.audit.AuditEvent;
+import io.sallyport.identity.SandboxId;
 import io.sallyport.issuer.store.StoreUnavailableException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -80,9 +81,9 @@ public final class Calls {
             principal = text;
         }
 
+        /** What is no id could be anything, a token in the wrong place too, and is not repeated. */
         void sandboxAsked(String text) {
-            // Texts of a request may be of any length; a valid id never is.
-            sandboxAsked = text.length() <= 512 ? text : text.substring(0, 512);
+            sandboxAsked = text.isEmpty() || SandboxId.isValid(text) ? text : "(not an id)";
         }
 
         void minted(Reason reason, TokenMint.Minted token) {
@@ -146,7 +147,7 @@ public final class Calls {
     /** Operators are told what exactly is wrong; sandboxes only ever see the reason's own text. */
     private static boolean tellsDetail(Reason reason) {
         return switch (reason) {
-            case RECORD_UNKNOWN, RECORD_TAKEN, RECORD_DELETED, RECORD_STOPPED, REQUEST_INVALID -> true;
+            case RECORD_UNKNOWN, RECORD_TAKEN, RECORD_DELETED, RECORD_STOPPED, RECORD_RESTING, REQUEST_INVALID -> true;
             default -> false;
         };
     }

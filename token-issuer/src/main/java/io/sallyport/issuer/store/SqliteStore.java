@@ -59,6 +59,10 @@ public final class SqliteStore implements SandboxStore {
             if (holder.isPresent()) {
                 return new Registration.NameTaken(holder.get());
             }
+            Optional<SandboxRecord> before = selectDeleted(connection, name, at.minus(NAME_REST));
+            if (before.isPresent()) {
+                return new Registration.NameResting(before.get());
+            }
             Instant created = Instant.ofEpochMilli(at.toEpochMilli());
             try (PreparedStatement insert = connection.prepareStatement(
                     "INSERT INTO sandboxes (id, workspace, name, state, source, created) VALUES (?, ?, ?, ?, ?, ?)")) {
@@ -236,6 +240,22 @@ public final class SqliteStore implements SandboxStore {
                         + " WHERE workspace = ? AND name = ? AND state <> 'deleted'")) {
             query.setString(1, name.workspace());
             query.setString(2, name.name());
+            try (ResultSet row = query.executeQuery()) {
+                return row.next() ? Optional.of(record(row)) : Optional.empty();
+            }
+        }
+    }
+
+    /** Who had the name last, if that ended after a moment. */
+    private static Optional<SandboxRecord> selectDeleted(Connection connection, SandboxName name, Instant after)
+            throws SQLException {
+        try (PreparedStatement query =
+                connection.prepareStatement("SELECT id, workspace, name, state, source, created, deleted FROM sandboxes"
+                        + " WHERE workspace = ? AND name = ? AND state = 'deleted' AND deleted > ?"
+                        + " ORDER BY deleted DESC LIMIT 1")) {
+            query.setString(1, name.workspace());
+            query.setString(2, name.name());
+            query.setLong(3, after.toEpochMilli());
             try (ResultSet row = query.executeQuery()) {
                 return row.next() ? Optional.of(record(row)) : Optional.empty();
             }

@@ -108,6 +108,20 @@ class CallsTest {
         assertThat(minted.toString()).doesNotContain("the-token");
     }
 
+    @Test
+    void whatIsNoIdIsNotRepeatedForItMayBeAToken() {
+        for (String asked : new String[] {"e".repeat(100) + "." + "y".repeat(300) + ".s", "a b", "a\nb"}) {
+            calls.answer("p.S/M", "registry", answer, call -> {
+                call.sandboxAsked(asked);
+                throw new RejectedException(Reason.REQUEST_INVALID, "");
+            });
+        }
+
+        assertThat(audit)
+                .hasSize(3)
+                .allSatisfy(event -> assertThat(event.sandboxAsked()).isEqualTo("(not an id)"));
+    }
+
     @ParameterizedTest
     @EnumSource(Reason.class)
     void aRefusalIsItsReasonsStatusAndALine(Reason reason) {
