@@ -197,6 +197,10 @@ public final class SallyportStack implements AutoCloseable {
         return child(part).pid();
     }
 
+    public boolean isRunning(Part part) {
+        return child(part).isAlive();
+    }
+
     /** SIGKILL. */
     public void kill(Part part) {
         child(part).kill();
@@ -241,8 +245,13 @@ public final class SallyportStack implements AutoCloseable {
                 .collect(Collectors.joining("\n"));
     }
 
-    /** Runs one of our programs to its end; its output is in the exception when the code is not the expected one. */
-    public void runProgram(String module, int expected, List<String> arguments) {
+    /**
+     * Runs one of our programs to its end.
+     *
+     * @return the end of its output
+     * @throws StackException with the end of its output, when the exit code is not the expected one
+     */
+    public List<String> runProgram(String module, int expected, List<String> arguments) {
         Path log = layout.logs().resolve(module + "-" + arguments.getFirst() + ".log");
         List<String> command = new ArrayList<>(java());
         command.addAll(app(module));
@@ -253,6 +262,7 @@ public final class SallyportStack implements AutoCloseable {
                 throw new StackException(
                         module + " " + String.join(" ", arguments) + " ended with code " + code + child.lastLines());
             }
+            return child.tail();
         }
     }
 
