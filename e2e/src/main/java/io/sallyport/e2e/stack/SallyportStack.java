@@ -49,7 +49,10 @@ public final class SallyportStack implements AutoCloseable {
     private final Map<Part, Child> children = new EnumMap<>(Part.class);
     private final Registry registry;
     private final Thread stopAtExit = new Thread(this::stopChildren, "stop the stack");
-    private @Nullable GatewayView gateway;
+    private volatile @Nullable GatewayView gateway;
+
+    /** Guarded by {@link #children}. */
+    private boolean stopped;
 
     private SallyportStack(StackOptions options, Layout layout) {
         this.options = options;
@@ -179,10 +182,11 @@ public final class SallyportStack implements AutoCloseable {
 
     /** What the gateway saw. */
     public GatewayView gateway() {
-        if (gateway == null) {
+        GatewayView view = gateway;
+        if (view == null) {
             throw new IllegalStateException("the gateway has not been started");
         }
-        return gateway;
+        return view;
     }
 
     /** Registers a sandbox with the issuer and with the gateway, and mints a bootstrap token for it. */
@@ -280,6 +284,7 @@ public final class SallyportStack implements AutoCloseable {
 
     private void stopChildren() {
         synchronized (children) {
+            stopped = true;
             children.values().forEach(Child::terminate);
             for (Part part : Part.values()) {
                 Child child = children.get(part);
@@ -316,6 +321,10 @@ public final class SallyportStack implements AutoCloseable {
             case GATEWAY -> gatewayCommand();
         };
         synchronized (children) {
+            if (stopped) {
+                // Whoever is still starting parts while the JVM goes down must not leave one behind.
+                throw new StackException("the stack has been stopped; " + part.spelling() + " is not started any more");
+            }
             children.put(part, Child.start(part.spelling(), command, layout.log(part), part.readyMark()));
         }
     }
