@@ -127,6 +127,8 @@ final class Routes {
     private RouteAction action(MethodRule rule) {
         RouteAction.Builder action = RouteAction.newBuilder()
                 .setCluster(cluster(rule))
+                // Whatever routes by host behind us shall not be steered by what the client called us.
+                .setHostRewriteLiteral(authority(rule))
                 // The route's timeout begins only once the body is whole, so it bounds nothing here.
                 .setTimeout(duration(Duration.ZERO));
         if (rule.streaming() == Streaming.UNARY) {
@@ -144,6 +146,15 @@ final class Routes {
         return switch (rule.destination()) {
             case ISSUER -> Clusters.ISSUER;
             case GATEWAY -> rule.sandboxCallable() ? Clusters.GATEWAY : Clusters.GATEWAY_USERS;
+        };
+    }
+
+    /** The name of the certificate that must answer, where there is one; else what we call that part. */
+    private String authority(MethodRule rule) {
+        return switch (rule.destination()) {
+            case ISSUER -> settings.issuer().tls().map(Tls.Upstream::serverName).orElse(Clusters.ISSUER);
+            case GATEWAY ->
+                settings.gateway().tls().map(Tls.Upstream::serverName).orElse(Clusters.GATEWAY);
         };
     }
 

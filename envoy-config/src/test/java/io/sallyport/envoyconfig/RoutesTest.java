@@ -115,6 +115,28 @@ class RoutesTest {
 
     @ParameterizedTest
     @EnumSource(Policy.class)
+    void theHostBehindUsIsNeverTheClients(Policy policy) {
+        EnvoyConfigSettings plain = settings(policy);
+        EnvoyConfigSettings tls = text(policy)
+                .with(
+                        "upstream-tls",
+                        "{gateway: {ca: /etc/hostname, server-name: gateway.example},"
+                                + " issuer: {ca: /etc/hostname, server-name: issuer.example}}")
+                .load(directory);
+
+        assertThat(forwarding(plain))
+                .allSatisfy(route -> assertThat(route.getRoute().getHostRewriteLiteral())
+                        .isEqualTo(rule(plain, route).destination() == Destination.ISSUER ? "issuer" : "gateway"));
+        assertThat(forwarding(tls))
+                .allSatisfy(route -> assertThat(route.getRoute().getHostRewriteLiteral())
+                        .isEqualTo(
+                                rule(tls, route).destination() == Destination.ISSUER
+                                        ? "issuer.example"
+                                        : "gateway.example"));
+    }
+
+    @ParameterizedTest
+    @EnumSource(Policy.class)
     void everyRouteIsExactAndForGrpcAlone(Policy policy) {
         assertThat(forwarding(settings(policy))).allSatisfy(route -> {
             assertThat(route.getMatch().getPath()).isEqualTo(route.getName());

@@ -5,6 +5,8 @@ import io.netty.channel.EventLoopGroup;
 import io.sallyport.base.audit.AuditLog;
 import io.sallyport.base.net.Endpoint;
 import io.sallyport.base.net.GrpcServers;
+import io.sallyport.base.net.ListeningServer;
+import io.sallyport.base.net.SocketFile;
 import io.sallyport.identity.AssertionVerifier;
 import io.sallyport.identity.Ed25519;
 import io.sallyport.identity.KeyDirectory;
@@ -48,6 +50,12 @@ public final class Issuer implements AutoCloseable {
 
     /** Assertions are seconds old; their two clocks are closer together than a laptop's and a gateway's. */
     private static final Duration ASSERTION_LEEWAY = Duration.ofSeconds(5);
+
+    private static final ListeningServer.Access FOR_THIS_USER =
+            new ListeningServer.Access(SocketFile.Neighbours.NOBODY, "rw-------");
+
+    private static final ListeningServer.Access FOR_ITS_GROUP =
+            new ListeningServer.Access(SocketFile.Neighbours.ANYBODY, "rw-rw----");
 
     private final Deque<AutoCloseable> parts;
     private final GrpcListener envoy;
@@ -140,8 +148,7 @@ public final class Issuer implements AutoCloseable {
                 parts,
                 GrpcListener.start(
                         listen.registry(),
-                        SocketFile.Neighbours.NOBODY,
-                        "rw-------",
+                        FOR_THIS_USER,
                         threads(parts, eventLoops, "registry"),
                         interceptor,
                         new RegistryService(calls, store, mint, clock).bindService()));
@@ -149,8 +156,7 @@ public final class Issuer implements AutoCloseable {
                 parts,
                 GrpcListener.start(
                         listen.feed(),
-                        SocketFile.Neighbours.ANYBODY,
-                        "rw-rw----",
+                        FOR_ITS_GROUP,
                         threads(parts, eventLoops, "feed"),
                         interceptor,
                         new FeedService(calls, assertions, store).bindService()));
@@ -158,8 +164,7 @@ public final class Issuer implements AutoCloseable {
                 parts,
                 GrpcListener.start(
                         listen.envoy(),
-                        SocketFile.Neighbours.ANYBODY,
-                        "rw-rw----",
+                        FOR_ITS_GROUP,
                         threads(parts, eventLoops, "envoy"),
                         interceptor,
                         new TokenService(calls, assertions, mint).bindService()));

@@ -10,6 +10,7 @@ import io.sallyport.base.RejectedException;
 import io.sallyport.base.audit.Audit;
 import io.sallyport.base.audit.AuditEvent;
 import io.sallyport.identity.SandboxId;
+import io.sallyport.issuer.store.StoreBusyException;
 import io.sallyport.issuer.store.StoreUnavailableException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -38,7 +39,7 @@ public final class Calls {
 
     /**
      * @param nanos a monotonic clock, such as {@code System::nanoTime}
-     * @param storeInTrouble told each time the store could not be used
+     * @param storeInTrouble told each time the disk or the database failed, not when a call waited in vain for others
      */
     public Calls(Audit audit, InstantSource clock, LongSupplier nanos, Runnable storeInTrouble) {
         this.audit = audit;
@@ -115,7 +116,9 @@ public final class Calls {
             observer.onError(refuse(call, arrived, e.reason(), e.detail()));
             return;
         } catch (StoreUnavailableException e) {
-            storeInTrouble.run();
+            if (!(e instanceof StoreBusyException)) {
+                storeInTrouble.run();
+            }
             log.log(Level.WARNING, "{0}: {1}", call.method, e.getMessage());
             observer.onError(refuse(call, arrived, Reason.STORE_UNAVAILABLE, ""));
             return;

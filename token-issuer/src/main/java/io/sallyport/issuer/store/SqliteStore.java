@@ -10,6 +10,7 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,6 +25,7 @@ import java.util.Optional;
  * {@link SqliteConnections} for who holds which connection.
  */
 public final class SqliteStore implements SandboxStore {
+    private static final Duration PATIENCE = Duration.ofSeconds(2);
     private static final int PROBE_BYTES = 32 * 1024;
 
     private final SqliteConnections connections;
@@ -38,7 +40,12 @@ public final class SqliteStore implements SandboxStore {
      * @throws IOException with the file and the remedy when it cannot be used
      */
     public static SqliteStore open(Path file) throws IOException {
-        return new SqliteStore(SqliteConnections.open(file));
+        return open(file, PATIENCE);
+    }
+
+    /** @param patience how long a read or a write waits for others */
+    static SqliteStore open(Path file, Duration patience) throws IOException {
+        return new SqliteStore(SqliteConnections.open(file, patience));
     }
 
     @Override

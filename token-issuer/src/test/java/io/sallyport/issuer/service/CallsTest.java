@@ -13,6 +13,7 @@ import io.sallyport.base.audit.AuditEvent;
 import io.sallyport.identity.Lineage;
 import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
+import io.sallyport.issuer.store.StoreBusyException;
 import io.sallyport.issuer.store.StoreUnavailableException;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -148,6 +149,18 @@ class CallsTest {
         assertThat(answer.status().getCode()).isEqualTo(Status.Code.UNAVAILABLE);
         assertThat(answer.retryAfter()).isEqualTo("1000");
         assertThat(troubles).hasValue(1);
+        assertThat(audit).extracting(AuditEvent::reason).containsExactly(Reason.STORE_UNAVAILABLE);
+    }
+
+    @Test
+    void aCallThatOnlyWaitedTooLongIsAskedForAgainAndSaysNothingOfTheStore() {
+        calls.answer("p.S/M", "anonymous", answer, call -> {
+            throw new StoreBusyException("other writes took longer");
+        });
+
+        assertThat(answer.status().getCode()).isEqualTo(Status.Code.UNAVAILABLE);
+        assertThat(answer.retryAfter()).isEqualTo("1000");
+        assertThat(troubles).hasValue(0);
         assertThat(audit).extracting(AuditEvent::reason).containsExactly(Reason.STORE_UNAVAILABLE);
     }
 
