@@ -84,10 +84,12 @@ public enum Reason {
     MESSAGE_UTF8(Code.INVALID_ARGUMENT, Texts.AMBIGUOUS),
     REQUEST_INVALID(Code.INVALID_ARGUMENT, "the request is not valid"),
 
-    // The records, towards operators and our own parts: NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION.
+    // The records, towards operators and our own parts: NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION; UNAVAILABLE for
+    // a while.
     RECORD_UNKNOWN(Code.NOT_FOUND, "no sandbox of this id was ever registered"),
     RECORD_TAKEN(Code.ALREADY_EXISTS, "the id or the name is taken"),
     RECORD_DELETED(Code.FAILED_PRECONDITION, "the sandbox is deleted, and a deleted id never comes back"),
+    RECORD_RESTING(Code.UNAVAILABLE, "the name was another sandbox's until a moment ago, try again"),
     RECORD_STOPPED(Code.FAILED_PRECONDITION, "the sandbox is stopped"),
 
     // Limits: RESOURCE_EXHAUSTED; time: DEADLINE_EXCEEDED.

@@ -24,7 +24,7 @@ import java.util.Optional;
  *   gateway: {ca: FILE, server-name: NAME, certificate: FILE, key: FILE}
  * tls: {certificate: FILE, key: FILE, client-ca: FILE}
  * admin: off                        # or 127.0.0.1:PORT, or unix:/path
- * strip-credentials: false          # true: the bearer does not travel on to the gateway
+ * strip-credentials: false          # true: a sandbox's bearer does not travel on to the gateway, a user's does
  * access-log: FILE                  # optional; never holds a credential, a path's query or a header of the client's
  * limits: {…}                       # see Limits
  * </pre>

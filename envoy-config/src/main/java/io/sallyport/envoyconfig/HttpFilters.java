@@ -39,9 +39,21 @@ final class HttpFilters {
      */
     private static final List<String> OURS = List.of("x-sandbox-principal", "x-sallyport-", "x-envoy-");
 
-    /** Who called, by the client's own account. Envoy writes its own account of it afterwards. */
-    private static final List<String> HEARSAY =
-            List.of("x-forwarded-", "x-request-id", "x-real-ip", "x-client-trace-id", "x-ot-span-context", "forwarded");
+    /**
+     * Who called, and as part of what, by the client's own account. Envoy writes its own account of the first afterwards;
+     * a trace that a sandbox names would mix its calls into other people's.
+     */
+    private static final List<String> HEARSAY = List.of(
+            "x-forwarded-",
+            "x-request-id",
+            "x-real-ip",
+            "x-client-trace-id",
+            "x-ot-span-context",
+            "x-b3-",
+            "forwarded");
+
+    /** The same, where a prefix would take a client's other headers too. A cookie is a credential nobody here checks. */
+    private static final List<String> HEARSAY_BY_NAME = List.of("traceparent", "tracestate", "b3", "cookie");
 
     /** What ext-authz reads, besides path, method and address, which come apart from the headers. */
     private static final List<String> FOR_EXT_AUTHZ =
@@ -73,6 +85,9 @@ final class HttpFilters {
             for (String prefix : prefixes) {
                 mutations.addValues(removal("prefix", text(prefix)));
             }
+        }
+        for (String name : HEARSAY_BY_NAME) {
+            mutations.addValues(removal("exact", text(name)));
         }
         return TypedExtensionConfig.newBuilder()
                 .setName("envoy.http.early_header_mutation.header_mutation")

@@ -94,11 +94,20 @@ final class Routes {
                 .setRoute(action(rule))
                 .putTypedPerFilterConfig(HttpFilters.EXT_AUTHZ, any(check(rule)))
                 .putTypedPerFilterConfig(PrincipalCheck.FILTER, PrincipalCheck.perRoute(rule));
-        if (settings.stripCredentials() || rule.destination() == Destination.ISSUER) {
-            // The issuer believes the assertion alone; a bearer has no business there.
+        if (endsHere(rule)) {
             route.addRequestHeadersToRemove("authorization");
         }
         return Optional.of(route.build());
+    }
+
+    /**
+     * Whether the bearer ends here. The issuer believes the assertion alone, so none has any business there. A user's
+     * always travels on: only the gateway knows users, and a call whose bearer nobody has checked must not reach it as
+     * one without any, which it may take for a permissive default user's.
+     */
+    private boolean endsHere(MethodRule rule) {
+        return rule.destination() == Destination.ISSUER
+                || (settings.stripCredentials() && rule.access() != Access.USER);
     }
 
     private ExtAuthzPerRoute check(MethodRule rule) {
@@ -118,6 +127,8 @@ final class Routes {
     private RouteAction action(MethodRule rule) {
         RouteAction.Builder action = RouteAction.newBuilder()
                 .setCluster(cluster(rule))
+                // Whatever routes by host behind us shall not be steered by what the client called us.
+                .setHostRewriteLiteral(authority(rule))
                 // The route's timeout begins only once the body is whole, so it bounds nothing here.
                 .setTimeout(duration(Duration.ZERO));
         if (rule.streaming() == Streaming.UNARY) {
@@ -135,6 +146,15 @@ final class Routes {
         return switch (rule.destination()) {
             case ISSUER -> Clusters.ISSUER;
             case GATEWAY -> rule.sandboxCallable() ? Clusters.GATEWAY : Clusters.GATEWAY_USERS;
+        };
+    }
+
+    /** The name of the certificate that must answer, where there is one; else what we call that part. */
+    private String authority(MethodRule rule) {
+        return switch (rule.destination()) {
+            case ISSUER -> settings.issuer().tls().map(Tls.Upstream::serverName).orElse(Clusters.ISSUER);
+            case GATEWAY ->
+                settings.gateway().tls().map(Tls.Upstream::serverName).orElse(Clusters.GATEWAY);
         };
     }
 

@@ -84,6 +84,7 @@ class EnvoyRequestsTest {
         assertThat(arrival.body()).isEqualTo(ALPHA);
         assertThat(arrival.headers())
                 .containsEntry(":path", ProbePolicy.SANDBOX)
+                .containsEntry(":authority", "gateway")
                 .containsEntry("authorization", "Bearer token")
                 .containsEntry("x-sandbox-principal", FakeExtAuthz.PRINCIPAL)
                 .containsEntry("x-sandbox-id", "alpha")
@@ -130,7 +131,28 @@ class EnvoyRequestsTest {
         assertThat(live.gateway().arrivals()).isEmpty();
         assertThat(onlyArrival(live.issuer()).headers())
                 .containsEntry("x-sandbox-principal-jwt", "assertion")
+                .containsEntry(":authority", "issuer")
                 .doesNotContainKey("authorization");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {ProbePolicy.SANDBOX, ProbePolicy.USER, ProbePolicy.USER_BIDI, ProbePolicy.OPEN})
+    void theClientsHostSteersNobodyBehindUs(String path) throws Exception {
+        Answer answer = client.call(grpc(path).authority("internal.forged:9"), ALPHA);
+
+        assertThat(answer.grpcStatus()).isZero();
+        assertThat(onlyArrival(live.gateway()).headers())
+                .containsEntry(":authority", "gateway")
+                .doesNotContainKey("host");
+        assertThat(onlyArrival(live.gateway()).headers().values()).noneMatch(value -> value.contains("forged"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"b3ta", "cookies", "traceparent-of-mine"})
+    void aNameThatOnlyBeginsLikeATracesIsTheClientsOwn(String header) throws Exception {
+        client.call(grpc(ProbePolicy.SANDBOX).set(header, "kept"), ALPHA);
+
+        assertThat(onlyArrival(live.gateway()).headers()).containsEntry(header, "kept");
     }
 
     @Test
@@ -184,7 +206,13 @@ class EnvoyRequestsTest {
         CERTIFICATE("x-forwarded-client-cert"),
         FORWARDED_HOST("x-forwarded-host"),
         FORWARDED("forwarded"),
-        REAL_IP("x-real-ip");
+        REAL_IP("x-real-ip"),
+        COOKIE("cookie"),
+        TRACE_PARENT("traceparent"),
+        TRACE_STATE("tracestate"),
+        B3("b3"),
+        B3_TRACE("x-b3-traceid"),
+        B3_SAMPLED("x-b3-sampled");
 
         final String header;
 

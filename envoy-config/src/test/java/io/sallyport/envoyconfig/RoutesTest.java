@@ -115,6 +115,28 @@ class RoutesTest {
 
     @ParameterizedTest
     @EnumSource(Policy.class)
+    void theHostBehindUsIsNeverTheClients(Policy policy) {
+        EnvoyConfigSettings plain = settings(policy);
+        EnvoyConfigSettings tls = text(policy)
+                .with(
+                        "upstream-tls",
+                        "{gateway: {ca: /etc/hostname, server-name: gateway.example},"
+                                + " issuer: {ca: /etc/hostname, server-name: issuer.example}}")
+                .load(directory);
+
+        assertThat(forwarding(plain))
+                .allSatisfy(route -> assertThat(route.getRoute().getHostRewriteLiteral())
+                        .isEqualTo(rule(plain, route).destination() == Destination.ISSUER ? "issuer" : "gateway"));
+        assertThat(forwarding(tls))
+                .allSatisfy(route -> assertThat(route.getRoute().getHostRewriteLiteral())
+                        .isEqualTo(
+                                rule(tls, route).destination() == Destination.ISSUER
+                                        ? "issuer.example"
+                                        : "gateway.example"));
+    }
+
+    @ParameterizedTest
+    @EnumSource(Policy.class)
     void everyRouteIsExactAndForGrpcAlone(Policy policy) {
         assertThat(forwarding(settings(policy))).allSatisfy(route -> {
             assertThat(route.getMatch().getPath()).isEqualTo(route.getName());
@@ -217,17 +239,34 @@ class RoutesTest {
     }
 
     @Test
-    void theBearerEndsHereOnlyIfToldSoAndNeverGoesToTheIssuer() {
+    void theBearerOfASandboxEndsHereOnlyIfToldSoAndNeverGoesToTheIssuer() {
         for (boolean strip : new boolean[] {false, true}) {
             EnvoyConfigSettings settings =
                     text(Policy.PROBE).with("strip-credentials", strip).load(directory);
 
-            assertThat(forwarding(settings))
+            assertThat(forwarding(settings)
+                            .filter(route -> rule(settings, route).access() != Access.USER))
+                    .isNotEmpty()
                     .allSatisfy(route -> assertThat(route.getRequestHeadersToRemoveList())
                             .isEqualTo(
                                     strip || route.getRoute().getCluster().equals("issuer")
                                             ? List.of("authorization")
                                             : List.of()));
+        }
+    }
+
+    /** With it gone, a bearer that nobody has checked would be no bearer: to some gateways, a permissive user's call. */
+    @Test
+    void theBearerOfAUserAlwaysTravelsOnToTheGatewayWhichAloneCanCheckIt() {
+        for (boolean strip : new boolean[] {false, true}) {
+            EnvoyConfigSettings settings =
+                    text(Policy.PROBE).with("strip-credentials", strip).load(directory);
+
+            assertThat(forwarding(settings)
+                            .filter(route -> rule(settings, route).access() == Access.USER))
+                    .isNotEmpty()
+                    .allSatisfy(route ->
+                            assertThat(route.getRequestHeadersToRemoveList()).isEmpty());
         }
     }
 

@@ -36,6 +36,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -205,7 +206,7 @@ public final class AotTraining {
     }
 
     private static String token(SandboxTokenMinter minter, String id, int number) {
-        Instant now = Instant.now();
+        Instant now = InstantSource.system().instant();
         return minter.mint(new SandboxClaims(
                 new SandboxId(id),
                 Optional.of("training-" + number),

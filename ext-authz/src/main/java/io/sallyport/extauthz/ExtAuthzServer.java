@@ -3,12 +3,13 @@ package io.sallyport.extauthz;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
-import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
 import io.netty.channel.EventLoopGroup;
 import io.sallyport.base.audit.AuditLog;
 import io.sallyport.base.net.GrpcChannels;
 import io.sallyport.base.net.GrpcServers;
+import io.sallyport.base.net.ListeningServer;
+import io.sallyport.base.net.SocketFile;
 import io.sallyport.extauthz.Decisions.UserMethods;
 import io.sallyport.identity.AssertionMinter;
 import io.sallyport.identity.AuthenticatorChain;
@@ -46,6 +47,9 @@ final class ExtAuthzServer implements AutoCloseable {
     /** Room for everything in a question that is not the body: Envoy takes 60 KiB of headers by default. */
     private static final int HEADER_ROOM = 128 * 1024;
 
+    private static final ListeningServer.Access FOR_ITS_GROUP =
+            new ListeningServer.Access(SocketFile.Neighbours.ANYBODY, "rw-rw----");
+
     private static final Duration GRACE = Duration.ofSeconds(3);
 
     private final EventLoopGroup loops;
@@ -54,7 +58,7 @@ final class ExtAuthzServer implements AutoCloseable {
     private final ManagedChannel issuer;
     private final CheckService check;
     private final HealthStatusManager health;
-    private final Server server;
+    private final ListeningServer listening;
     private final AtomicBoolean closed = new AtomicBoolean();
 
     private ExtAuthzServer(
@@ -64,14 +68,14 @@ final class ExtAuthzServer implements AutoCloseable {
             ManagedChannel issuer,
             CheckService check,
             HealthStatusManager health,
-            Server server) {
+            ListeningServer listening) {
         this.loops = loops;
         this.threads = threads;
         this.audit = audit;
         this.issuer = issuer;
         this.check = check;
         this.health = health;
-        this.server = server;
+        this.listening = listening;
     }
 
     /**
@@ -92,25 +96,27 @@ final class ExtAuthzServer implements AutoCloseable {
                 .maxInboundMessageSize(64 * 1024)
                 .build();
         HealthStatusManager health = new HealthStatusManager();
-        NettyServerBuilder builder = GrpcServers.listenOn(settings.listen(), loops)
-                .directExecutor()
-                .maxConcurrentCallsPerConnection(MAX_CALLS)
-                .maxInboundMessageSize(largestBody(settings) + HEADER_ROOM)
-                .permitKeepAliveTime(1, TimeUnit.SECONDS)
-                .permitKeepAliveWithoutCalls(true)
-                .addService(health.getHealthService());
         Answers answers = new Answers(
                 settings.stripCredentials(),
                 settings.developerUser().map(name -> new Principal.User(name, "developer")));
 
         CheckService check = check(settings, signatures.get(), answers, issuer, audit, threads);
-        Server server = builder.addService(check.definition()).build().start();
-        GrpcServers.restrict(settings.listen(), "rw-rw----");
+        ListeningServer listening = ListeningServer.start(
+                settings.listen(),
+                FOR_ITS_GROUP,
+                loops,
+                builder -> builder.directExecutor()
+                        .maxConcurrentCallsPerConnection(MAX_CALLS)
+                        .maxInboundMessageSize(largestBody(settings) + HEADER_ROOM)
+                        .permitKeepAliveTime(1, TimeUnit.SECONDS)
+                        .permitKeepAliveWithoutCalls(true)
+                        .addService(health.getHealthService())
+                        .addService(check.definition()));
         health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, ServingStatus.SERVING);
         health.setStatus(CheckMethod.SERVICE, ServingStatus.SERVING);
         issuer.getState(true);
         warnAbout(settings);
-        return new ExtAuthzServer(loops, threads, audit, issuer, check, health, server);
+        return new ExtAuthzServer(loops, threads, audit, issuer, check, health, listening);
     }
 
     private static CheckService check(
@@ -187,6 +193,7 @@ final class ExtAuthzServer implements AutoCloseable {
         }
         health.enterTerminalState();
         check.drain();
+        Server server = listening.server();
         server.shutdown();
         try {
             if (!server.awaitTermination(GRACE.toMillis(), TimeUnit.MILLISECONDS)) {
@@ -197,6 +204,7 @@ final class ExtAuthzServer implements AutoCloseable {
             server.shutdownNow();
             Thread.currentThread().interrupt();
         }
+        listening.close();
         threads.shutdownNow();
         issuer.shutdownNow();
         audit.close();
@@ -204,6 +212,6 @@ final class ExtAuthzServer implements AutoCloseable {
     }
 
     void awaitTermination() throws InterruptedException {
-        server.awaitTermination();
+        listening.server().awaitTermination();
     }
 }

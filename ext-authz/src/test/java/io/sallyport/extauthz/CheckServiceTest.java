@@ -8,9 +8,15 @@ import io.envoyproxy.envoy.service.auth.v3.AuthorizationGrpc;
 import io.envoyproxy.envoy.service.auth.v3.CheckRequest;
 import io.envoyproxy.envoy.service.auth.v3.CheckResponse;
 import io.grpc.CallOptions;
+import io.grpc.Context;
+import io.grpc.Deadline;
 import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Server;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.ServerInterceptor;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ClientCalls;
@@ -42,6 +48,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -57,6 +64,7 @@ class CheckServiceTest {
     Path directory;
 
     private final BlockingQueue<AuditEvent> audited = new LinkedBlockingQueue<>();
+    private final BlockingQueue<Deadline> deadlines = new LinkedBlockingQueue<>();
     private final EventLoopGroup loops = GrpcServers.eventLoops("test", 1);
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private Stage stage;
@@ -81,6 +89,7 @@ class CheckServiceTest {
         server = GrpcServers.listenOn(socket, loops)
                 .directExecutor()
                 .addService(service.definition())
+                .intercept(new DeadlineRecorder())
                 .build()
                 .start();
         channel = GrpcChannels.connectTo(socket, loops).directExecutor().build();
@@ -186,11 +195,16 @@ class CheckServiceTest {
         String token = stage.identity.token("alpha-id");
         stage.records.hold();
         ListenableFuture<CheckResponse> answer = AuthorizationGrpc.newFutureStub(channel)
-                .withDeadlineAfter(300, TimeUnit.MILLISECONDS)
+                .withDeadlineAfter(2, TimeUnit.SECONDS)
                 .check(bundle(token).build());
         assertThatThrownBy(answer::get)
                 .isInstanceOf(ExecutionException.class)
                 .satisfies(e -> assertThat(Status.fromThrowable(e).getCode()).isEqualTo(Status.Code.DEADLINE_EXCEEDED));
+        // The server counts from the arrival of the question, so its deadline comes a little after the caller's.
+        Deadline deadline = deadlines.take();
+        while (!deadline.isExpired()) {
+            LockSupport.parkNanos(deadline.timeRemaining(TimeUnit.NANOSECONDS));
+        }
         stage.records.release();
         AuditEvent event = audited.take();
         assertThat(event.reason()).isEqualTo(Reason.DEADLINE_PASSED);
@@ -300,5 +314,18 @@ class CheckServiceTest {
                 .setRequestMarshaller(bytes)
                 .setResponseMarshaller(bytes)
                 .build();
+    }
+
+    /** Notes the deadline of each question as the server sees it. */
+    private final class DeadlineRecorder implements ServerInterceptor {
+        @Override
+        public <A, B> ServerCall.Listener<A> interceptCall(
+                ServerCall<A, B> call, Metadata headers, ServerCallHandler<A, B> next) {
+            Deadline deadline = Context.current().getDeadline();
+            if (deadline != null) {
+                deadlines.add(deadline);
+            }
+            return next.startCall(call, headers);
+        }
     }
 }

@@ -38,8 +38,14 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardWatchEventKinds;
+import java.nio.file.WatchKey;
+import java.nio.file.WatchService;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -112,6 +118,28 @@ class ExtAuthzServerTest {
         server.close();
         issuer.shutdownNow();
         var _ = loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+    }
+
+    /** A socket that is bound first and restricted afterwards shows both events; for a moment anybody could connect. */
+    @Test
+    void theSocketAppearsWithItsPermissionsAndIsNeverSeenWithOthers() throws Exception {
+        server.close();
+        try (WatchService watch = directory.getFileSystem().newWatchService()) {
+            directory.register(watch, StandardWatchEventKinds.ENTRY_CREATE, StandardWatchEventKinds.ENTRY_MODIFY);
+            server = ExtAuthzServer.start(settings, CompletableFuture.completedFuture(Ed25519.portable()));
+            Files.createFile(directory.resolve("the end"));
+
+            List<String> events = new ArrayList<>();
+            while (!events.contains("ENTRY_CREATE the end")) {
+                WatchKey key = watch.take();
+                key.pollEvents().forEach(event -> events.add(event.kind() + " " + event.context()));
+                key.reset();
+            }
+            assertThat(events.stream().filter(event -> event.endsWith(" a.sock")))
+                    .containsExactly("ENTRY_CREATE a.sock");
+        }
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(directory.resolve("a.sock"))))
+                .isEqualTo("rw-rw----");
     }
 
     @Test

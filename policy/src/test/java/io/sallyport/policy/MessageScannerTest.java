@@ -410,12 +410,13 @@ class MessageScannerTest {
                                 update,
                                 sync.number(5, 0).number(6, 0).text(3, ""),
                                 name("alpha", "")),
-                        accepted(
+                        // A gateway keeps them on the sandbox's own object, and as the origin of its policy.
+                        refused(
                                 "annotations",
                                 policy,
                                 update,
                                 sync.message(9, Wire.EMPTY.text(1, "k").text(2, "v")),
-                                name("alpha", "")),
+                                Reason.VALUE_NOT_ALLOWED),
                         refused("no policy", policy, update, OWN, Reason.VALUE_NOT_ALLOWED),
                         refused("global", policy, update, sync.number(6, 1), Reason.VALUE_NOT_ALLOWED),
                         refused("global, as 2", policy, update, sync.number(6, 2), Reason.VALUE_NOT_ALLOWED),

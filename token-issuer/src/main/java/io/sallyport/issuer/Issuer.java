@@ -5,6 +5,8 @@ import io.netty.channel.EventLoopGroup;
 import io.sallyport.base.audit.AuditLog;
 import io.sallyport.base.net.Endpoint;
 import io.sallyport.base.net.GrpcServers;
+import io.sallyport.base.net.ListeningServer;
+import io.sallyport.base.net.SocketFile;
 import io.sallyport.identity.AssertionVerifier;
 import io.sallyport.identity.Ed25519;
 import io.sallyport.identity.KeyDirectory;
@@ -41,11 +43,19 @@ public final class Issuer implements AutoCloseable {
     /**
      * Threads that may wait for SQLite. Platform threads on purpose: SQLite is native code and would pin the few carriers
      * of virtual threads for the length of a disk sync. There is one writer at a time, so more threads would only wait.
+     * Each listener has its own: sandboxes that refresh without end wait for each other, and never hold up the records
+     * that ext-authz asks for, without which nobody passes.
      */
-    private static final int WORKERS = 8;
+    private static final int WORKERS = 4;
 
     /** Assertions are seconds old; their two clocks are closer together than a laptop's and a gateway's. */
     private static final Duration ASSERTION_LEEWAY = Duration.ofSeconds(5);
+
+    private static final ListeningServer.Access FOR_THIS_USER =
+            new ListeningServer.Access(SocketFile.Neighbours.NOBODY, "rw-------");
+
+    private static final ListeningServer.Access FOR_ITS_GROUP =
+            new ListeningServer.Access(SocketFile.Neighbours.ANYBODY, "rw-rw----");
 
     private final Deque<AutoCloseable> parts;
     private final GrpcListener envoy;
@@ -132,38 +142,30 @@ public final class Issuer implements AutoCloseable {
         begin(
                 parts,
                 () -> eventLoops.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(2, TimeUnit.SECONDS));
-        ExecutorService workers = Executors.newFixedThreadPool(
-                WORKERS, Thread.ofPlatform().daemon().name("issuer-worker-", 0).factory());
-        begin(parts, workers::shutdownNow);
-
-        GrpcListener.Threads threads = new GrpcListener.Threads(eventLoops, workers);
         ServerInterceptor interceptor = CallInterceptor.create();
         IssuerSettings.Listeners listen = settings.listeners();
         GrpcListener registry = begin(
                 parts,
                 GrpcListener.start(
                         listen.registry(),
-                        SocketFile.Neighbours.NOBODY,
-                        "rw-------",
-                        threads,
+                        FOR_THIS_USER,
+                        threads(parts, eventLoops, "registry"),
                         interceptor,
                         new RegistryService(calls, store, mint, clock).bindService()));
         GrpcListener feed = begin(
                 parts,
                 GrpcListener.start(
                         listen.feed(),
-                        SocketFile.Neighbours.ANYBODY,
-                        "rw-rw----",
-                        threads,
+                        FOR_ITS_GROUP,
+                        threads(parts, eventLoops, "feed"),
                         interceptor,
                         new FeedService(calls, assertions, store).bindService()));
         GrpcListener envoy = begin(
                 parts,
                 GrpcListener.start(
                         listen.envoy(),
-                        SocketFile.Neighbours.ANYBODY,
-                        "rw-rw----",
-                        threads,
+                        FOR_ITS_GROUP,
+                        threads(parts, eventLoops, "envoy"),
                         interceptor,
                         new TokenService(calls, assertions, mint).bindService()));
         KeyPublisher http =
@@ -193,6 +195,14 @@ public final class Issuer implements AutoCloseable {
     public void close() {
         List.of(envoy, feed, registry).forEach(GrpcListener::drain);
         closeAll(parts);
+    }
+
+    private static GrpcListener.Threads threads(Deque<AutoCloseable> parts, EventLoopGroup eventLoops, String name) {
+        ExecutorService workers = Executors.newFixedThreadPool(
+                WORKERS,
+                Thread.ofPlatform().daemon().name("issuer-" + name + "-", 0).factory());
+        begin(parts, workers::shutdownNow);
+        return new GrpcListener.Threads(eventLoops, workers);
     }
 
     private static <T extends AutoCloseable> T begin(Deque<AutoCloseable> parts, T part) {

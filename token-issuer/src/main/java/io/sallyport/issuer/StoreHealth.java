@@ -1,6 +1,7 @@
 package io.sallyport.issuer;
 
 import io.sallyport.issuer.store.SandboxStore;
+import io.sallyport.issuer.store.StoreBusyException;
 import io.sallyport.issuer.store.StoreUnavailableException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -16,7 +17,7 @@ import java.util.function.Consumer;
 /**
  * Whether the store can be written, found out by writing.
  *
- * <p>A failed write makes it ill at once; only a probe that was written makes it well again. Probes are rare while it is
+ * <p>A failed write makes it ill at once (one that only waited too long for others does not); only a probe that was written makes it well again. Probes are rare while it is
  * well (each one costs the disk a sync) and frequent while it is ill, so that recovery is noticed soon.
  */
 final class StoreHealth implements AutoCloseable {
@@ -59,7 +60,7 @@ final class StoreHealth implements AutoCloseable {
         return writable;
     }
 
-    /** Takes note that the store could not be used just now. */
+    /** Takes note that the disk or the database failed just now. */
     void suspect() {
         set(false, "it could not be used");
     }
@@ -80,10 +81,13 @@ final class StoreHealth implements AutoCloseable {
         }
     }
 
-    private void probe() {
+    /** A probe that waits in vain for other writes has found out nothing: what those did counts. */
+    void probe() {
         try {
             store.probe(clock.instant());
             set(true, "");
+        } catch (StoreBusyException e) {
+            log.log(Level.WARNING, "the store was not probed: {0}", e.getMessage());
         } catch (StoreUnavailableException e) {
             set(false, String.valueOf(e.getMessage()));
         } catch (RuntimeException e) {

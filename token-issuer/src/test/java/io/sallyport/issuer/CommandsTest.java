@@ -17,6 +17,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -195,6 +196,41 @@ class CommandsTest {
         assertThat(issuer.command("token", "mint", "alpha", "--token-file", empty.toString())
                         .exitCode())
                 .isZero();
+    }
+
+    @Test
+    void aFileOfAnotherSandboxStaysWhatItIs() throws Exception {
+        issuer.register("alpha");
+        issuer.register("beta");
+        mintToFile();
+        record Row(String content, String holder) {}
+        for (Row row : List.of(
+                new Row(Files.readString(file), "sandbox alpha"),
+                new Row(issuer.mint("alpha") + "\n", "sandbox alpha"),
+                new Row(token("{\"sandbox_id\":\"beta\\u001b[2J\"}"), "something that is no sandbox id"),
+                new Row(token("{\"sub\":\"somebody\"}"), "no sandbox"))) {
+            Files.deleteIfExists(file);
+            Files.writeString(file, row.content());
+            for (String[] command : new String[][] {{"token", "mint", "beta"}, {"sandbox", "create", "gamma"}}) {
+                String id = command[2];
+
+                Printed refused = issuer.command(command[0], command[1], id, "--token-file", file.toString());
+
+                assertThat(refused.exitCode()).isEqualTo(1);
+                assertThat(refused.err())
+                        .isEqualTo(file + " holds a token of " + row.holder() + ", not of sandbox " + id
+                                + "; remove it first or choose another path\n");
+                assertThat(file).hasContent(row.content());
+            }
+        }
+        assertThat(issuer.command("sandbox", "list").out()).doesNotContain("gamma");
+        assertThat(issuer.auditAfterClosing()).as("the two of alpha").hasSize(2);
+    }
+
+    private static String token(String claims) {
+        Base64.Encoder base64 = Base64.getUrlEncoder().withoutPadding();
+        return base64.encodeToString("{}".getBytes(StandardCharsets.UTF_8)) + "."
+                + base64.encodeToString(claims.getBytes(StandardCharsets.UTF_8)) + ".c2ln";
     }
 
     @Test

@@ -42,6 +42,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -163,12 +164,19 @@ class IssuerTest {
     }
 
     @Test
-    void aNameIsFreeOnceItsSandboxIsDeleted() {
+    void aNameIsFreeOnceItsSandboxHasBeenDeletedForAWhile() {
         var _ = register("old", "w", "name").apply(issuer);
         Sandbox tombstone = (Sandbox) delete("old").apply(issuer);
         assertThat(tombstone.getState()).isEqualTo(SandboxState.SANDBOX_STATE_DELETED);
         assertThat(tombstone.hasDeleted()).isTrue();
         assertThat(delete("old").apply(issuer)).isEqualTo(tombstone);
+
+        StatusRuntimeException early =
+                refusal(() -> register("new", "w", "name").apply(issuer));
+        assertThat(early.getStatus().getCode()).isEqualTo(Status.Code.UNAVAILABLE);
+        assertThat(early.getStatus().getDescription()).contains("w/name was the name of old", "10:00:10.500Z");
+        assertThat(Status.trailersFromThrowable(early).get(Calls.RETRY_AFTER)).isEqualTo("1000");
+        issuer.clock().advance(Duration.ofSeconds(10));
 
         Sandbox fresh = (Sandbox) register("new", "w", "name").apply(issuer);
 
@@ -621,6 +629,31 @@ class IssuerTest {
         RunningIssuer.await(() -> issuer.health(issuer.issuer().envoy(), "") == ServingStatus.SERVING);
         assertThat(issuer.http("GET", "/healthz").statusCode()).isEqualTo(200);
         assertThat(refresh(token).getToken()).isNotEmpty();
+    }
+
+    /** Without its records ext-authz lets nobody pass: who may refresh must not be able to hold them up. */
+    @Test
+    void refreshesThatWaitForTheDiskHoldUpNoRecords() throws Exception {
+        issuer.register("alpha");
+        SandboxClaims token = issuer.verify(issuer.mint("alpha"));
+        try (ExecutorService flood = Executors.newVirtualThreadPerTaskExecutor();
+                Connection other = DriverManager.getConnection("jdbc:sqlite:" + directory.resolve("issuer.db"));
+                Statement statement = other.createStatement()) {
+            statement.execute("BEGIN IMMEDIATE");
+            for (int i = 0; i < 60; i++) {
+                var _ = flood.submit(() -> refresh(token));
+            }
+            for (int i = 0; i < 20; i++) {
+                assertThat(issuer.feed(issuer.extAuthzAssertion(RunningIssuer.GET_RECORD))
+                                .withDeadlineAfter(500, TimeUnit.MILLISECONDS)
+                                .getRecord(GetRecordRequest.newBuilder()
+                                        .setSandboxId("alpha")
+                                        .build())
+                                .getId())
+                        .isEqualTo("alpha");
+            }
+            statement.execute("ROLLBACK");
+        }
     }
 
     @Test

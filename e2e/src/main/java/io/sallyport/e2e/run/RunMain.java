@@ -1,5 +1,6 @@
 package io.sallyport.e2e.run;
 
+import io.grpc.Status;
 import io.sallyport.base.Logging;
 import io.sallyport.e2e.Generation;
 import io.sallyport.e2e.gateway.KnownSandbox;
@@ -14,6 +15,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
@@ -137,6 +139,7 @@ public final class RunMain implements Callable<Integer> {
         out.println();
         int unexpected;
         try (Client client = new Client(stack.endpoint())) {
+            awaitAnswers(client, read(tokens, guest));
             WrongTokens wrong = new WrongTokens(stack.options().gatewayId(), stack.tokenKeys(), clock);
             unexpected = new WalkThrough(stack, client, wrong, out)
                     .run(
@@ -152,6 +155,16 @@ public final class RunMain implements Callable<Integer> {
             stayUp(stack, state);
         }
         return unexpected == 0 ? 0 : 1;
+    }
+
+    /** ext-authz that was up before the issuer says UNAVAILABLE until it has found it. */
+    private void awaitAnswers(Client client, String token) {
+        Instant end = clock.instant().plusSeconds(10);
+        Status status;
+        do {
+            status = client.call(Requests.GET_CONFIG, Requests.config(preset, "nobody"), token)
+                    .status();
+        } while (status.getCode() == Status.Code.UNAVAILABLE && clock.instant().isBefore(end));
     }
 
     private void stayUp(SallyportStack stack, Path state) {

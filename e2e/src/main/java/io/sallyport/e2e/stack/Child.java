@@ -120,6 +120,13 @@ public final class Child implements AutoCloseable {
         }
     }
 
+    /** The end of the log. */
+    List<String> tail() {
+        synchronized (tail) {
+            return List.copyOf(tail);
+        }
+    }
+
     /** Waits for the end of a program that was told to end; false when it takes longer. */
     public boolean awaitEnd(Duration atMost) throws InterruptedException {
         return process.waitFor(atMost.toMillis(), TimeUnit.MILLISECONDS);

@@ -49,7 +49,10 @@ public final class SallyportStack implements AutoCloseable {
     private final Map<Part, Child> children = new EnumMap<>(Part.class);
     private final Registry registry;
     private final Thread stopAtExit = new Thread(this::stopChildren, "stop the stack");
-    private @Nullable GatewayView gateway;
+    private volatile @Nullable GatewayView gateway;
+
+    /** Guarded by {@link #children}. */
+    private boolean stopped;
 
     private SallyportStack(StackOptions options, Layout layout) {
         this.options = options;
@@ -179,10 +182,11 @@ public final class SallyportStack implements AutoCloseable {
 
     /** What the gateway saw. */
     public GatewayView gateway() {
-        if (gateway == null) {
+        GatewayView view = gateway;
+        if (view == null) {
             throw new IllegalStateException("the gateway has not been started");
         }
-        return gateway;
+        return view;
     }
 
     /** Registers a sandbox with the issuer and with the gateway, and mints a bootstrap token for it. */
@@ -195,6 +199,10 @@ public final class SallyportStack implements AutoCloseable {
     /** Process id of a part, for measurements. */
     public long pid(Part part) {
         return child(part).pid();
+    }
+
+    public boolean isRunning(Part part) {
+        return child(part).isAlive();
     }
 
     /** SIGKILL. */
@@ -241,8 +249,13 @@ public final class SallyportStack implements AutoCloseable {
                 .collect(Collectors.joining("\n"));
     }
 
-    /** Runs one of our programs to its end; its output is in the exception when the code is not the expected one. */
-    public void runProgram(String module, int expected, List<String> arguments) {
+    /**
+     * Runs one of our programs to its end.
+     *
+     * @return the end of its output
+     * @throws StackException with the end of its output, when the exit code is not the expected one
+     */
+    public List<String> runProgram(String module, int expected, List<String> arguments) {
         Path log = layout.logs().resolve(module + "-" + arguments.getFirst() + ".log");
         List<String> command = new ArrayList<>(java());
         command.addAll(app(module));
@@ -253,6 +266,7 @@ public final class SallyportStack implements AutoCloseable {
                 throw new StackException(
                         module + " " + String.join(" ", arguments) + " ended with code " + code + child.lastLines());
             }
+            return child.tail();
         }
     }
 
@@ -270,6 +284,7 @@ public final class SallyportStack implements AutoCloseable {
 
     private void stopChildren() {
         synchronized (children) {
+            stopped = true;
             children.values().forEach(Child::terminate);
             for (Part part : Part.values()) {
                 Child child = children.get(part);
@@ -306,6 +321,10 @@ public final class SallyportStack implements AutoCloseable {
             case GATEWAY -> gatewayCommand();
         };
         synchronized (children) {
+            if (stopped) {
+                // Whoever is still starting parts while the JVM goes down must not leave one behind.
+                throw new StackException("the stack has been stopped; " + part.spelling() + " is not started any more");
+            }
             children.put(part, Child.start(part.spelling(), command, layout.log(part), part.readyMark()));
         }
     }

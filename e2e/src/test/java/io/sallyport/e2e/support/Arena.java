@@ -17,10 +17,16 @@ import io.sallyport.e2e.wire.RawHttp2;
 import io.sallyport.e2e.wire.RawHttp2.Headers;
 import io.sallyport.e2e.wire.TokenForge;
 import io.sallyport.e2e.wire.Wire;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** A running stack with two sandboxes, {@code alpha} and {@code beta}, and everything to attack it with. */
 public final class Arena implements AutoCloseable {
@@ -95,6 +101,22 @@ public final class Arena implements AutoCloseable {
         return RawHttp2.connect(endpoint, loops);
     }
 
+    /**
+     * Waits for the first good answer.
+     *
+     * <p>ext-authz that was up before the issuer says UNAVAILABLE until it has found it.
+     */
+    Arena awaitFirstAnswer() {
+        Instant end = Instant.now().plusSeconds(20);
+        Outcome outcome = ownConfig(beta);
+        while (!outcome.isOk() && Instant.now().isBefore(end)) {
+            outcome = ownConfig(beta);
+        }
+        assertThat(outcome.inWords()).as(this::logs).isEqualTo("OK: ");
+        audit.skip();
+        return this;
+    }
+
     /** One call with one DATA frame, on a connection of its own. */
     public Outcome call(Headers headers, byte[] body) {
         try (RawHttp2 connection = connect()) {
@@ -167,6 +189,24 @@ public final class Arena implements AutoCloseable {
         assertThat(lines).as("the audit line").hasSize(1);
         assertThat(lines.getFirst()).containsEntry("reason", reason.code()).containsEntry("event", "refused");
         return lines.getFirst();
+    }
+
+    /** The last lines of logs and audit logs, for the message of a test that failed. */
+    public String logs() {
+        return Stream.of(Part.ISSUER, Part.EXT_AUTHZ)
+                .flatMap(part -> Stream.of(stack.log(part), stack.auditLog(part)))
+                .map(Arena::tail)
+                .collect(Collectors.joining());
+    }
+
+    private static String tail(Path file) {
+        try {
+            List<String> lines = Files.readAllLines(file);
+            return "\n" + file.getFileName() + ":\n  "
+                    + String.join("\n  ", lines.subList(Math.max(0, lines.size() - 10), lines.size()));
+        } catch (IOException e) {
+            return "\n" + file.getFileName() + ": " + e;
+        }
     }
 
     @Override

@@ -2,6 +2,7 @@ package io.sallyport.e2e.support;
 
 import io.sallyport.e2e.stack.Checkout;
 import io.sallyport.e2e.stack.EnvoyBinary;
+import io.sallyport.e2e.stack.Part;
 import io.sallyport.e2e.stack.StackOptions;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -11,6 +12,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
@@ -24,17 +26,38 @@ public final class Arenas implements AutoCloseable {
     private final Path root = Checkout.find(Path.of(""));
     private final Path envoy = EnvoyBinary.find(root);
     private final Map<Setup, Arena> shared = new EnumMap<>(Setup.class);
+    private final Map<Setup, Arena> breakable = new EnumMap<>(Setup.class);
     private final List<Path> folders = new ArrayList<>();
 
     private Arenas() {}
 
     /** The shared arena of this kind. */
     public synchronized Arena shared(Setup setup) {
-        return shared.computeIfAbsent(setup, key -> Arena.start(options(key)));
+        return shared.computeIfAbsent(setup, key -> Arena.start(options(key)).awaitFirstAnswer());
+    }
+
+    /**
+     * The arena of this kind whose parts may be stopped and started; whoever breaks it leaves it whole.
+     *
+     * <p>Limits are the usual ones, and records are forgotten sooner, so that tests need not wait for that.
+     */
+    public synchronized Arena breakable(Setup setup) {
+        return breakable.computeIfAbsent(
+                setup,
+                key -> Arena.start(options(key)
+                                .with(Part.ENVOY, "limits.authorization", "2s")
+                                .with(Part.EXT_AUTHZ, "issuer-timeout", "1s")
+                                .with(Part.EXT_AUTHZ, "record-ttl", "1s"))
+                        .awaitFirstAnswer());
     }
 
     /** An arena for one test alone; the caller closes it. */
     public Arena own(StackOptions options) {
+        return Arena.start(options).awaitFirstAnswer();
+    }
+
+    /** An arena in which no call is expected to be answered well; the caller closes it. */
+    public Arena ill(StackOptions options) {
         return Arena.start(options);
     }
 
@@ -45,7 +68,10 @@ public final class Arenas implements AutoCloseable {
             folders.add(folder);
             return StackOptions.of(root, folder, envoy)
                     .withGeneration(setup.generation())
-                    .withMode(setup.mode());
+                    .withMode(setup.mode())
+                    // A busy machine is not what these tests are about; those that are set their own.
+                    .with(Part.ENVOY, "limits.authorization", "5s")
+                    .with(Part.EXT_AUTHZ, "issuer-timeout", "5s");
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -57,12 +83,13 @@ public final class Arenas implements AutoCloseable {
 
     /** Those that have been started. */
     public synchronized List<Arena> started() {
-        return List.copyOf(shared.values());
+        return Stream.concat(shared.values().stream(), breakable.values().stream())
+                .toList();
     }
 
     @Override
     public synchronized void close() {
-        shared.values().forEach(Arena::close);
+        started().forEach(Arena::close);
         folders.forEach(Folders::delete);
     }
 

@@ -9,17 +9,11 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import tools.jackson.core.JsonParser;
-import tools.jackson.core.JsonToken;
-import tools.jackson.core.ObjectReadContext;
-import tools.jackson.core.json.JsonFactory;
 
 /** Reads the lines that an audit log got since the last look. The log is written behind the answer, so we wait. */
 public final class AuditTail {
-    private static final JsonFactory JSON = new JsonFactory();
     private static final Duration PATIENCE = Duration.ofSeconds(10);
 
     private final Path file;
@@ -62,7 +56,7 @@ public final class AuditTail {
             int start = 0;
             for (int i = 0; i < unread.length && lines.size() < atMost; i++) {
                 if (unread[i] == '\n') {
-                    lines.add(members(new String(unread, start, i - start, StandardCharsets.UTF_8)));
+                    lines.add(JsonLines.members(new String(unread, start, i - start, StandardCharsets.UTF_8)));
                     start = i + 1;
                 }
             }
@@ -71,21 +65,6 @@ public final class AuditTail {
             throw new UncheckedIOException(e);
         }
         return lines;
-    }
-
-    private static Map<String, String> members(String line) {
-        Map<String, String> members = new HashMap<>();
-        try (JsonParser json = JSON.createParser(ObjectReadContext.empty(), line)) {
-            if (json.nextToken() != JsonToken.START_OBJECT) {
-                throw new AssertionError("an audit line is not a JSON object: " + line);
-            }
-            while (json.nextToken() == JsonToken.PROPERTY_NAME) {
-                String name = json.currentName();
-                json.nextToken();
-                members.put(name, json.getString());
-            }
-        }
-        return members;
     }
 
     private long size() {

@@ -18,12 +18,18 @@ public record Outcome(Map<String, String> headers, String body, OptionalLong res
     /** In place of an error code: the connection ended. */
     public static final long CLOSED = -1;
 
-    /** The gRPC status, when there is one. */
+    /** The gRPC status, when there is one; its text is the body where Envoy answers a call that was not gRPC. */
     public Optional<Status> status() {
         return Optional.ofNullable(headers.get("grpc-status"))
-                .map(code -> Status.fromCodeValue(Integer.parseInt(code))
-                        .withDescription(URLDecoder.decode(
-                                headers.getOrDefault("grpc-message", "").replace("+", "%2B"), StandardCharsets.UTF_8)));
+                .map(code -> Status.fromCodeValue(Integer.parseInt(code)).withDescription(text()));
+    }
+
+    private String text() {
+        String message = headers.get("grpc-message");
+        if (message != null) {
+            return URLDecoder.decode(message.replace("+", "%2B"), StandardCharsets.UTF_8);
+        }
+        return headers.getOrDefault("content-type", "").equals("text/plain") ? body : "";
     }
 
     /** Whether the call was answered with OK. */

@@ -31,10 +31,13 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
@@ -135,7 +138,7 @@ public final class RawHttp2 implements AutoCloseable {
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 throw new AssertionError("interrupted while waiting for an answer", e);
-            } catch (java.util.concurrent.ExecutionException e) {
+            } catch (ExecutionException e) {
                 throw new AssertionError("the call failed in the client", e);
             }
         }
@@ -206,7 +209,7 @@ public final class RawHttp2 implements AutoCloseable {
 
     /** Header lines in an order of ours; a name may stand there any number of times. */
     public static final class Headers {
-        private final java.util.List<Map.Entry<String, String>> lines = new java.util.ArrayList<>();
+        private final List<Map.Entry<String, String>> lines = new ArrayList<>();
 
         /** What a gRPC client sends with a call. */
         public static Headers grpc(String path) {
@@ -237,6 +240,12 @@ public final class RawHttp2 implements AutoCloseable {
 
         public Headers without(String name) {
             lines.removeIf(line -> line.getKey().equals(name));
+            return this;
+        }
+
+        /** All lines of the other one, after ours. */
+        public Headers addAll(Headers other) {
+            lines.addAll(other.lines);
             return this;
         }
 

@@ -142,7 +142,7 @@ public final class Commands {
         }
 
         /** Checks the place, before a token is made. */
-        Delivery check(TokenFiles files, CommandLine command) throws CommandFailedException {
+        Delivery check(TokenFiles files, String sandbox, CommandLine command) throws CommandFailedException {
             if (descriptor != null) {
                 return new Delivery.ToDescriptor(descriptor, PassedDescriptor.check(descriptor));
             }
@@ -155,7 +155,7 @@ public final class Commands {
             } catch (IllegalArgumentException e) {
                 throw new ParameterException(command, "--owner: " + e.getMessage());
             }
-            return new Delivery.ToFile(files, files.check(file.path, owner), owner);
+            return new Delivery.ToFile(files, files.check(file.path, sandbox, owner), owner);
         }
     }
 
@@ -252,7 +252,7 @@ public final class Commands {
 
         @Override
         void run() throws CommandFailedException {
-            Delivery checked = delivery == null ? null : delivery.check(files, command());
+            Delivery checked = delivery == null ? null : delivery.check(files, id, command());
             try (RegistryClient client = registry.connect(console)) {
                 Sandbox sandbox = client.call(stub -> stub.registerSandbox(RegisterSandboxRequest.newBuilder()
                         .setId(id)
@@ -411,7 +411,7 @@ public final class Commands {
 
         @Override
         void run() throws CommandFailedException {
-            Delivery checked = delivery.check(files, command());
+            Delivery checked = delivery.check(files, id, command());
             try (RegistryClient client = registry.connect(console)) {
                 console.out().println(checked.deliver(client, id));
             }

@@ -33,7 +33,7 @@ sealed interface Delivery {
         try {
             place = switch (this) {
                 case ToFile(TokenFiles files, Path target, Optional<FileOwner> owner) -> {
-                    files.write(target, token, owner);
+                    files.write(target, sandbox, token, owner);
                     yield " file=" + target;
                 }
                 case ToDescriptor(int number, PassedDescriptor descriptor) -> {

@@ -1,5 +1,6 @@
 package io.sallyport.issuer.cli;
 
+import io.sallyport.identity.SandboxId;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -32,8 +33,8 @@ import org.jspecify.annotations.Nullable;
  * follows a symbolic link. Directories are held open and everything in them is named relative to that, so that exchanging
  * a directory on the way leads nowhere.
  *
- * <p>What is in the file's place may be replaced only if it is a token, or empty: a slip of the pen shall not cost
- * anybody their configuration.
+ * <p>What is in the file's place may be replaced only if it is a token of the same sandbox, or empty: a slip of the pen
+ * shall not cost anybody their configuration, nor turn one sandbox into another.
  */
 final class TokenFiles {
     private static final Set<PosixFilePermission> OWNER_ONLY = PosixFilePermissions.fromString("rwx------");
@@ -58,14 +59,15 @@ final class TokenFiles {
     /**
      * Checks that a token could be written there, before one is made.
      *
+     * @param sandbox the id that the token will be for
      * @return the path without symbolic links in its directory, as it is to be remembered
      * @throws CommandFailedException with what is in the way
      */
-    Path check(Path file, Optional<FileOwner> owner) throws CommandFailedException {
+    Path check(Path file, String sandbox, Optional<FileOwner> owner) throws CommandFailedException {
         Path target = resolve(file);
         try (SecureDirectoryStream<Path> directory = open(target)) {
             checkDirectory(target, directory, owner);
-            checkTarget(target, directory);
+            checkTarget(target, sandbox, directory);
             return target;
         } catch (IOException e) {
             throw failed(target, e);
@@ -76,9 +78,10 @@ final class TokenFiles {
      * Writes a token.
      *
      * @param target as {@link #check} returned it
+     * @param sandbox the id that the token is for
      * @param token a secret
      */
-    void write(Path target, byte[] token, Optional<FileOwner> owner) throws CommandFailedException {
+    void write(Path target, String sandbox, byte[] token, Optional<FileOwner> owner) throws CommandFailedException {
         try (SecureDirectoryStream<Path> directory = open(target)) {
             checkDirectory(target, directory, owner);
             Path staging = directory(target).resolve(".sallyport-" + names.get());
@@ -88,7 +91,7 @@ final class TokenFiles {
                 checkStaging(staging, ours);
                 try {
                     stage(ours, token, owner);
-                    checkTarget(target, directory);
+                    checkTarget(target, sandbox, directory);
                     ours.move(STAGED, directory, name(target));
                 } finally {
                     deleteIfPresent(ours, STAGED);
@@ -189,7 +192,7 @@ final class TokenFiles {
         }
     }
 
-    private static void checkTarget(Path target, SecureDirectoryStream<Path> directory)
+    private static void checkTarget(Path target, String sandbox, SecureDirectoryStream<Path> directory)
             throws IOException, CommandFailedException {
         BasicFileAttributes present = attributes(directory, name(target));
         if (present == null) {
@@ -201,12 +204,27 @@ final class TokenFiles {
         if (!present.isRegularFile()) {
             throw new CommandFailedException(target + " exists and is not a file; choose another path");
         }
-        if (present.size() > TokenText.MAX_LENGTH
-                || (present.size() > 0
-                        && TokenText.read(content(directory, name(target))).isEmpty())) {
+        if (present.size() == 0) {
+            return;
+        }
+        Optional<TokenText> held = present.size() > TokenText.MAX_LENGTH
+                ? Optional.empty()
+                : TokenText.read(content(directory, name(target)));
+        if (held.isEmpty()) {
             throw new CommandFailedException(
                     target + " exists and does not hold a token; remove it first or choose another path");
         }
+        Optional<String> holder = held.get().sandbox();
+        if (!holder.equals(Optional.of(sandbox))) {
+            throw new CommandFailedException(target + " holds a token of "
+                    + holder.map(TokenFiles::named).orElse("no sandbox") + ", not of " + named(sandbox)
+                    + "; remove it first or choose another path");
+        }
+    }
+
+    /** What is no id could be anything, and is not repeated on a terminal. */
+    private static String named(String id) {
+        return SandboxId.isValid(id) ? "sandbox " + id : "something that is no sandbox id";
     }
 
     /** The directory we made a moment ago, or one exchanged for it? Only one that is ours alone will do. */

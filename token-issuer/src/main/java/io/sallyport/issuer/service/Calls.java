@@ -9,6 +9,8 @@ import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import io.sallyport.base.audit.Audit;
 import io.sallyport.base.audit.AuditEvent;
+import io.sallyport.identity.SandboxId;
+import io.sallyport.issuer.store.StoreBusyException;
 import io.sallyport.issuer.store.StoreUnavailableException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -37,7 +39,7 @@ public final class Calls {
 
     /**
      * @param nanos a monotonic clock, such as {@code System::nanoTime}
-     * @param storeInTrouble told each time the store could not be used
+     * @param storeInTrouble told each time the disk or the database failed, not when a call waited in vain for others
      */
     public Calls(Audit audit, InstantSource clock, LongSupplier nanos, Runnable storeInTrouble) {
         this.audit = audit;
@@ -80,9 +82,9 @@ public final class Calls {
             principal = text;
         }
 
+        /** What is no id could be anything, a token in the wrong place too, and is not repeated. */
         void sandboxAsked(String text) {
-            // Texts of a request may be of any length; a valid id never is.
-            sandboxAsked = text.length() <= 512 ? text : text.substring(0, 512);
+            sandboxAsked = text.isEmpty() || SandboxId.isValid(text) ? text : "(not an id)";
         }
 
         void minted(Reason reason, TokenMint.Minted token) {
@@ -114,7 +116,9 @@ public final class Calls {
             observer.onError(refuse(call, arrived, e.reason(), e.detail()));
             return;
         } catch (StoreUnavailableException e) {
-            storeInTrouble.run();
+            if (!(e instanceof StoreBusyException)) {
+                storeInTrouble.run();
+            }
             log.log(Level.WARNING, "{0}: {1}", call.method, e.getMessage());
             observer.onError(refuse(call, arrived, Reason.STORE_UNAVAILABLE, ""));
             return;
@@ -146,7 +150,7 @@ public final class Calls {
     /** Operators are told what exactly is wrong; sandboxes only ever see the reason's own text. */
     private static boolean tellsDetail(Reason reason) {
         return switch (reason) {
-            case RECORD_UNKNOWN, RECORD_TAKEN, RECORD_DELETED, RECORD_STOPPED, REQUEST_INVALID -> true;
+            case RECORD_UNKNOWN, RECORD_TAKEN, RECORD_DELETED, RECORD_STOPPED, RECORD_RESTING, REQUEST_INVALID -> true;
             default -> false;
         };
     }

@@ -59,6 +59,11 @@ public final class RegistryService extends SandboxRegistryGrpc.SandboxRegistryIm
                                     id + " is registered as " + holder.name() + ", not as " + name);
                         case Registration.NameTaken(SandboxRecord holder) ->
                             throw new RejectedException(Reason.RECORD_TAKEN, name + " is the name of " + holder.id());
+                        case Registration.NameResting(SandboxRecord tombstone) ->
+                            throw new RejectedException(
+                                    Reason.RECORD_RESTING,
+                                    name + " was the name of " + tombstone.id() + ", and is free from "
+                                            + tombstone.deleted().orElseThrow().plus(SandboxStore.NAME_REST));
                         case Registration.IdDeleted(SandboxRecord tombstone) ->
                             throw new RejectedException(
                                     Reason.RECORD_DELETED,

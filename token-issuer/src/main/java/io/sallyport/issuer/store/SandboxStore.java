@@ -2,6 +2,7 @@ package io.sallyport.issuer.store;
 
 import io.sallyport.identity.Lineage;
 import io.sallyport.identity.SandboxId;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -14,6 +15,14 @@ import java.util.Optional;
  * event loops. Times are kept to the millisecond.
  */
 public interface SandboxStore extends AutoCloseable {
+    /**
+     * How long the name of a deleted sandbox rests before another may have it.
+     *
+     * <p>ext-authz believes a record for up to five seconds. In that time the deleted sandbox still passes under its old
+     * name, and a gateway that looks names up would act on the new holder. The rest is for requests under way.
+     */
+    Duration NAME_REST = Duration.ofSeconds(10);
+
     /** Makes a sandbox known, unless its id or its name says no. */
     Registration register(SandboxId id, SandboxName name, SandboxRecord.Source source, Instant at)
             throws StoreUnavailableException;
@@ -68,6 +77,9 @@ public interface SandboxStore extends AutoCloseable {
 
         /** The name belongs to another living sandbox. */
         record NameTaken(SandboxRecord holder) implements Registration {}
+
+        /** The name was another sandbox's less than {@link #NAME_REST} ago. */
+        record NameResting(SandboxRecord tombstone) implements Registration {}
 
         /** The id was deleted; it never comes back. */
         record IdDeleted(SandboxRecord tombstone) implements Registration {}

@@ -1,10 +1,12 @@
 package io.sallyport.issuer.store;
 
+import io.sallyport.base.OwnDirectory;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermission;
@@ -38,7 +40,9 @@ import org.sqlite.SQLiteOpenMode;
 final class SqliteConnections implements AutoCloseable {
     private static final Logger log = System.getLogger(SqliteConnections.class.getName());
     private static final int READERS = 4;
-    private static final Duration PATIENCE = Duration.ofSeconds(2);
+
+    /** The database, its write-ahead log and that log's index, and a rollback journal. */
+    private static final List<String> SQLITE_FILES = List.of("", "-wal", "-shm", "-journal");
 
     /** What is done with a connection, within one transaction. */
     @FunctionalInterface
@@ -48,14 +52,16 @@ final class SqliteConnections implements AutoCloseable {
 
     private final Path file;
     private final Object identity;
+    private final Duration patience;
     private final ReentrantLock writing = new ReentrantLock(true);
     private final BlockingQueue<Slot> readers = new ArrayBlockingQueue<>(READERS);
     private @Nullable Connection writer;
     private volatile boolean closed;
 
-    private SqliteConnections(Path file, Object identity) {
+    private SqliteConnections(Path file, Object identity, Duration patience) {
         this.file = file;
         this.identity = identity;
+        this.patience = patience;
         for (int i = 0; i < READERS; i++) {
             readers.add(new Slot());
         }
@@ -66,10 +72,11 @@ final class SqliteConnections implements AutoCloseable {
         @Nullable Connection connection;
     }
 
-    static SqliteConnections open(Path file) throws IOException {
+    /** @param patience how long to wait for others */
+    static SqliteConnections open(Path file, Duration patience) throws IOException {
         prepareFile(file);
-        migrate(file);
-        SqliteConnections connections = new SqliteConnections(file, identity(file));
+        migrate(file, patience);
+        SqliteConnections connections = new SqliteConnections(file, identity(file), patience);
         try {
             connections.writer = connections.openWriter();
         } catch (SQLException e) {
@@ -81,12 +88,12 @@ final class SqliteConnections implements AutoCloseable {
     /** Runs the work in a transaction that holds SQLite's write lock from its first statement, and commits it. */
     <T> T write(Work<T> work) throws StoreUnavailableException {
         try {
-            if (!writing.tryLock(PATIENCE.toMillis(), TimeUnit.MILLISECONDS)) {
-                throw new StoreUnavailableException("other writes took longer than " + PATIENCE.toSeconds() + " s");
+            if (!writing.tryLock(patience.toMillis(), TimeUnit.MILLISECONDS)) {
+                throw new StoreBusyException("other writes took longer than " + patience.toMillis() + " ms");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new StoreUnavailableException("interrupted while waiting to write", e);
+            throw new StoreBusyException("interrupted while waiting to write");
         }
         try {
             if (closed) {
@@ -123,13 +130,13 @@ final class SqliteConnections implements AutoCloseable {
     <T> T read(Work<T> work) throws StoreUnavailableException {
         Slot slot;
         try {
-            slot = readers.poll(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
+            slot = readers.poll(patience.toMillis(), TimeUnit.MILLISECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new StoreUnavailableException("interrupted while waiting to read", e);
+            throw new StoreBusyException("interrupted while waiting to read");
         }
         if (slot == null) {
-            throw new StoreUnavailableException("other reads took longer than " + PATIENCE.toSeconds() + " s");
+            throw new StoreBusyException("other reads took longer than " + patience.toMillis() + " ms");
         }
         try {
             if (closed) {
@@ -183,7 +190,7 @@ final class SqliteConnections implements AutoCloseable {
     }
 
     private Connection openWriter() throws SQLException {
-        Connection connection = config().createConnection("jdbc:sqlite:" + file);
+        Connection connection = config(patience).createConnection("jdbc:sqlite:" + file);
         try {
             // Refuse to promise durability that the file system does not give.
             expect(connection, "journal_mode", "wal");
@@ -197,7 +204,7 @@ final class SqliteConnections implements AutoCloseable {
     }
 
     private Connection openReader() throws SQLException {
-        Connection connection = config().createConnection("jdbc:sqlite:" + file);
+        Connection connection = config(patience).createConnection("jdbc:sqlite:" + file);
         try {
             execute(connection, "PRAGMA query_only = 1");
             return connection;
@@ -207,12 +214,12 @@ final class SqliteConnections implements AutoCloseable {
         }
     }
 
-    private static SQLiteConfig config() {
+    private static SQLiteConfig config(Duration patience) {
         SQLiteConfig config = new SQLiteConfig();
         config.setJournalMode(SQLiteConfig.JournalMode.WAL);
         config.setSynchronous(SQLiteConfig.SynchronousMode.FULL);
         config.enforceForeignKeys(true);
-        config.setBusyTimeout((int) PATIENCE.toMillis());
+        config.setBusyTimeout((int) patience.toMillis());
         // The file is there by now; one that has gone is an error, not a reason to begin an empty one.
         config.resetOpenMode(SQLiteOpenMode.CREATE);
         return config;
@@ -235,27 +242,42 @@ final class SqliteConnections implements AutoCloseable {
         }
     }
 
-    /** The file is made for its owner alone before SQLite opens it; its log and index take their modes from it. */
+    /**
+     * The file is made for its owner alone before SQLite opens it; its log and index take their modes from it. Whoever
+     * could write one of them, or put another in its place, could register sandboxes with it.
+     */
     private static void prepareFile(Path file) throws IOException {
         Path directory = file.toAbsolutePath().getParent();
-        if (directory != null && !Files.isDirectory(directory)) {
+        if (directory == null || !Files.isDirectory(directory)) {
             throw new IOException(directory + " is not a directory; make it, owned by the issuer's user, mode 0700");
         }
+        OwnDirectory.check(directory, "put a database of theirs in the place of " + file.getFileName());
         if (!Files.exists(file)) {
             Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-            return;
-        }
-        Set<PosixFilePermission> permissions = Files.getPosixFilePermissions(file, LinkOption.NOFOLLOW_LINKS);
-        if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
+        } else if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
             throw new IOException(file + " is not a regular file; name the database file itself");
         }
-        if (permissions.contains(PosixFilePermission.OTHERS_WRITE)) {
-            throw new IOException(file + " is writable by everybody, who could register sandboxes with it: chmod o-w");
+        for (String suffix : SQLITE_FILES) {
+            refuseIfWritableByOthers(file.resolveSibling(file.getFileName() + suffix));
         }
     }
 
-    private static void migrate(Path file) throws IOException {
-        SQLiteDataSource source = new SQLiteDataSource(config());
+    private static void refuseIfWritableByOthers(Path file) throws IOException {
+        Set<PosixFilePermission> permissions;
+        try {
+            permissions = Files.getPosixFilePermissions(file, LinkOption.NOFOLLOW_LINKS);
+        } catch (NoSuchFileException e) {
+            return;
+        }
+        if (permissions.contains(PosixFilePermission.GROUP_WRITE)
+                || permissions.contains(PosixFilePermission.OTHERS_WRITE)) {
+            throw new IOException(
+                    file + " can be written by others, who could register sandboxes with it: chmod go-w " + file);
+        }
+    }
+
+    private static void migrate(Path file, Duration patience) throws IOException {
+        SQLiteDataSource source = new SQLiteDataSource(config(patience));
         source.setUrl("jdbc:sqlite:" + file);
         try {
             Flyway.configure()

@@ -10,6 +10,7 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,6 +25,7 @@ import java.util.Optional;
  * {@link SqliteConnections} for who holds which connection.
  */
 public final class SqliteStore implements SandboxStore {
+    private static final Duration PATIENCE = Duration.ofSeconds(2);
     private static final int PROBE_BYTES = 32 * 1024;
 
     private final SqliteConnections connections;
@@ -38,7 +40,12 @@ public final class SqliteStore implements SandboxStore {
      * @throws IOException with the file and the remedy when it cannot be used
      */
     public static SqliteStore open(Path file) throws IOException {
-        return new SqliteStore(SqliteConnections.open(file));
+        return open(file, PATIENCE);
+    }
+
+    /** @param patience how long a read or a write waits for others */
+    static SqliteStore open(Path file, Duration patience) throws IOException {
+        return new SqliteStore(SqliteConnections.open(file, patience));
     }
 
     @Override
@@ -58,6 +65,10 @@ public final class SqliteStore implements SandboxStore {
             Optional<SandboxRecord> holder = selectLiving(connection, name);
             if (holder.isPresent()) {
                 return new Registration.NameTaken(holder.get());
+            }
+            Optional<SandboxRecord> before = selectDeleted(connection, name, at.minus(NAME_REST));
+            if (before.isPresent()) {
+                return new Registration.NameResting(before.get());
             }
             Instant created = Instant.ofEpochMilli(at.toEpochMilli());
             try (PreparedStatement insert = connection.prepareStatement(
@@ -236,6 +247,22 @@ public final class SqliteStore implements SandboxStore {
                         + " WHERE workspace = ? AND name = ? AND state <> 'deleted'")) {
             query.setString(1, name.workspace());
             query.setString(2, name.name());
+            try (ResultSet row = query.executeQuery()) {
+                return row.next() ? Optional.of(record(row)) : Optional.empty();
+            }
+        }
+    }
+
+    /** Who had the name last, if that ended after a moment. */
+    private static Optional<SandboxRecord> selectDeleted(Connection connection, SandboxName name, Instant after)
+            throws SQLException {
+        try (PreparedStatement query =
+                connection.prepareStatement("SELECT id, workspace, name, state, source, created, deleted FROM sandboxes"
+                        + " WHERE workspace = ? AND name = ? AND state = 'deleted' AND deleted > ?"
+                        + " ORDER BY deleted DESC LIMIT 1")) {
+            query.setString(1, name.workspace());
+            query.setString(2, name.name());
+            query.setLong(3, after.toEpochMilli());
             try (ResultSet row = query.executeQuery()) {
                 return row.next() ? Optional.of(record(row)) : Optional.empty();
             }

@@ -6,7 +6,7 @@ package io.sallyport.issuer.store;
  * <p>A full disk, a lock held too long and a broken file all come out as this. A rule that says no is never one: rules
  * are answers.
  */
-public final class StoreUnavailableException extends Exception {
+public sealed class StoreUnavailableException extends Exception permits StoreBusyException {
     private static final long serialVersionUID = 1;
 
     public StoreUnavailableException(String message, Throwable cause) {

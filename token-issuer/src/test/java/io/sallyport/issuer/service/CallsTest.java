@@ -13,6 +13,7 @@ import io.sallyport.base.audit.AuditEvent;
 import io.sallyport.identity.Lineage;
 import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
+import io.sallyport.issuer.store.StoreBusyException;
 import io.sallyport.issuer.store.StoreUnavailableException;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -108,6 +109,20 @@ class CallsTest {
         assertThat(minted.toString()).doesNotContain("the-token");
     }
 
+    @Test
+    void whatIsNoIdIsNotRepeatedForItMayBeAToken() {
+        for (String asked : new String[] {"e".repeat(100) + "." + "y".repeat(300) + ".s", "a b", "a\nb"}) {
+            calls.answer("p.S/M", "registry", answer, call -> {
+                call.sandboxAsked(asked);
+                throw new RejectedException(Reason.REQUEST_INVALID, "");
+            });
+        }
+
+        assertThat(audit)
+                .hasSize(3)
+                .allSatisfy(event -> assertThat(event.sandboxAsked()).isEqualTo("(not an id)"));
+    }
+
     @ParameterizedTest
     @EnumSource(Reason.class)
     void aRefusalIsItsReasonsStatusAndALine(Reason reason) {
@@ -134,6 +149,18 @@ class CallsTest {
         assertThat(answer.status().getCode()).isEqualTo(Status.Code.UNAVAILABLE);
         assertThat(answer.retryAfter()).isEqualTo("1000");
         assertThat(troubles).hasValue(1);
+        assertThat(audit).extracting(AuditEvent::reason).containsExactly(Reason.STORE_UNAVAILABLE);
+    }
+
+    @Test
+    void aCallThatOnlyWaitedTooLongIsAskedForAgainAndSaysNothingOfTheStore() {
+        calls.answer("p.S/M", "anonymous", answer, call -> {
+            throw new StoreBusyException("other writes took longer");
+        });
+
+        assertThat(answer.status().getCode()).isEqualTo(Status.Code.UNAVAILABLE);
+        assertThat(answer.retryAfter()).isEqualTo("1000");
+        assertThat(troubles).hasValue(0);
         assertThat(audit).extracting(AuditEvent::reason).containsExactly(Reason.STORE_UNAVAILABLE);
     }
 

@@ -111,7 +111,7 @@ abstract class SandboxStoreContract {
     }
 
     @Test
-    void deletedIsFinalAndTheNameIsFree() throws Exception {
+    void deletedIsFinalAndTheNameIsFreeOnceItHasRested() throws Exception {
         register(ALPHA, NAME, T0);
 
         SandboxRecord tombstone = store.delete(ALPHA, T1).orElseThrow();
@@ -125,7 +125,18 @@ abstract class SandboxStoreContract {
         assertThat(store.register(ALPHA, NAME, Source.REGISTRY, T1)).isEqualTo(new Registration.IdDeleted(tombstone));
         assertThat(store.register(ALPHA, SandboxName.of("", "new"), Source.REGISTRY, T1))
                 .isEqualTo(new Registration.IdDeleted(tombstone));
-        assertThat(register(BETA, NAME, T1).name()).isEqualTo(NAME);
+        Instant deleted = tombstone.deleted().orElseThrow();
+        Instant free = deleted.plus(SandboxStore.NAME_REST);
+        for (Instant early : List.of(deleted.minusSeconds(60), deleted, free.minusMillis(1))) {
+            assertThat(store.register(BETA, NAME, Source.REGISTRY, early))
+                    .isEqualTo(new Registration.NameResting(tombstone));
+        }
+        assertThat(store.find(BETA)).isEmpty();
+        assertThat(register(new SandboxId("gamma"), SandboxName.of("w", "one"), deleted)
+                        .state())
+                .as("a name of another workspace")
+                .isEqualTo(State.ACTIVE);
+        assertThat(register(BETA, NAME, free).name()).isEqualTo(NAME);
         assertThat(store.delete(new SandboxId("never"), T1)).isEmpty();
     }
 

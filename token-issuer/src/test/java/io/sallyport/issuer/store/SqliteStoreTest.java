@@ -15,11 +15,16 @@ import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The contract on SQLite, and what only SQLite has: its files, its pragmas, its full disk. */
@@ -222,14 +227,61 @@ class SqliteStoreTest extends SandboxStoreContract {
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining("is not a directory");
 
-        Path open = directory.resolve("open.db");
-        SqliteStore.open(open).close();
-        Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rw-rw-rw-"));
-        assertThatThrownBy(() -> SqliteStore.open(open)).hasMessageContaining("chmod o-w");
-
         Path link = Files.createSymbolicLink(directory.resolve("link.db"), directory.resolve("other.db"));
         Files.createFile(directory.resolve("other.db"));
         assertThatThrownBy(() -> SqliteStore.open(link)).hasMessageContaining("not a regular file");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"'', rw-rw----", "'', rw-----w-", "-wal, rw-rw----", "-shm, rw-rw----", "-journal, rw-rw----"})
+    void aFileThatOthersWriteStopsTheStart(String suffix, String mode) throws Exception {
+        Path file = directory.resolve("open.db");
+        SqliteStore.open(file).close();
+        Path open = directory.resolve("open.db" + suffix);
+        if (!Files.exists(open)) {
+            Files.createFile(open);
+        }
+        Files.setPosixFilePermissions(open, PosixFilePermissions.fromString(mode));
+
+        assertThatThrownBy(() -> SqliteStore.open(file))
+                .isInstanceOf(IOException.class)
+                .hasMessageEndingWith("chmod go-w " + open);
+
+        Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rw-r-----"));
+        SqliteStore.open(file).close();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"rwxrwx---", "rwxrwxrwx", "rwx----w-"})
+    void aDirectoryThatOthersWriteStopsTheStart(String mode) throws Exception {
+        Path shared = Files.createDirectory(directory.resolve("shared"));
+        Path file = shared.resolve("issuer.db");
+        Files.setPosixFilePermissions(shared, PosixFilePermissions.fromString(mode));
+
+        assertThatThrownBy(() -> SqliteStore.open(file))
+                .isInstanceOf(IOException.class)
+                .hasMessageContainingAll(shared.toString(), "can be written by others", "0700");
+        assertThat(file).doesNotExist();
+
+        Files.setPosixFilePermissions(shared, PosixFilePermissions.fromString("rwxr-x---"));
+        SqliteStore.open(file).close();
+    }
+
+    @Test
+    void aWriteThatWaitedForAnotherInVainIsBusyAndNoErrorOfTheDisk() throws Exception {
+        try (SqliteStore store = SqliteStore.open(directory.resolve("other.db"), Duration.ofMillis(1))) {
+            store.connections().write(connection -> {
+                try (ExecutorService other = Executors.newSingleThreadExecutor()) {
+                    Future<?> waiting = other.submit(() -> {
+                        store.probe(NOW);
+                        return 0;
+                    });
+                    assertThatThrownBy(waiting::get).hasCauseInstanceOf(StoreBusyException.class);
+                }
+                return 0;
+            });
+            store.probe(NOW);
+        }
     }
 
     private static void limit(SqliteStore store, int pages) throws StoreUnavailableException {

@@ -1,9 +1,9 @@
-package io.sallyport.issuer;
+package io.sallyport.base.net;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.sallyport.issuer.SocketFile.Neighbours;
+import io.sallyport.base.net.SocketFile.Neighbours;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -30,8 +30,8 @@ class SocketFileTest {
         try (SocketFile socket = SocketFile.prepare(path, Neighbours.NOBODY);
                 ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             assertThat(permissions(directory.resolve("run"))).isEqualTo("rwx------");
-            assertThat(permissions(socket.bindAt().resolveSibling("."))).isEqualTo("rwx------");
-            server.bind(UnixDomainSocketAddress.of(socket.bindAt()));
+            assertThat(permissions(socket.bindAt().path().resolveSibling("."))).isEqualTo("rwx------");
+            server.bind(UnixDomainSocketAddress.of(socket.bindAt().path()));
             assertThat(path).doesNotExist();
 
             socket.publish("rw-------");
@@ -46,7 +46,7 @@ class SocketFileTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"rwxrwx---", "rwxrwxrwx", "rwx----w-"})
-    void aDirectoryThatOthersWriteIsRefusedForTheRegistryOnly(String mode) throws Exception {
+    void aDirectoryThatOthersWriteIsRefusedWhereNobodyElseMayWrite(String mode) throws Exception {
         Path run = Files.createDirectory(directory.resolve("run"));
         Files.setPosixFilePermissions(run, PosixFilePermissions.fromString(mode));
 
@@ -73,11 +73,15 @@ class SocketFileTest {
     void whatIsNotASocketStays() throws Exception {
         Path file = Files.writeString(directory.resolve("s.sock"), "precious");
         Path link = Files.createSymbolicLink(directory.resolve("l.sock"), file);
-        for (Path taken : List.of(file, link, directory)) {
+        Path pipe = directory.resolve("p.sock");
+        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())
+                .isZero();
+        for (Path taken : List.of(file, link, directory, pipe)) {
             assertThatThrownBy(() -> SocketFile.prepare(taken, Neighbours.ANYBODY))
-                    .hasMessageContaining("not a socket");
+                    .hasMessageContainingAll(taken.toString(), "not a socket");
         }
         assertThat(file).hasContent("precious");
+        assertThat(Files.exists(pipe)).isTrue();
     }
 
     @Test
@@ -91,7 +95,7 @@ class SocketFileTest {
         assertThat(Files.exists(path, LinkOption.NOFOLLOW_LINKS)).isTrue();
         try (SocketFile socket = SocketFile.prepare(path, Neighbours.ANYBODY);
                 ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
-            server.bind(UnixDomainSocketAddress.of(socket.bindAt()));
+            server.bind(UnixDomainSocketAddress.of(socket.bindAt().path()));
             socket.publish("rw-rw----");
             assertThat(permissions(path)).isEqualTo("rw-rw----");
         }
@@ -102,7 +106,7 @@ class SocketFileTest {
         Path path = directory.resolve("s.sock");
         try (SocketFile socket = SocketFile.prepare(path, Neighbours.ANYBODY);
                 SocketFile second = SocketFile.prepare(path, Neighbours.ANYBODY)) {
-            assertThat(socket.bindAt().toString())
+            assertThat(socket.bindAt().path().toString())
                     .hasSizeLessThan(path.toString().length());
             assertThat(second.bindAt()).isNotEqualTo(socket.bindAt());
         }
@@ -114,7 +118,7 @@ class SocketFileTest {
         SocketFile first = SocketFile.prepare(path, Neighbours.ANYBODY);
         try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
                 ServerSocketChannel successor = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
-            server.bind(UnixDomainSocketAddress.of(first.bindAt()));
+            server.bind(UnixDomainSocketAddress.of(first.bindAt().path()));
             first.publish("rw-------");
             Files.delete(path);
             successor.bind(UnixDomainSocketAddress.of(path));
@@ -122,6 +126,19 @@ class SocketFileTest {
             first.close();
 
             assertThat(Files.exists(path, LinkOption.NOFOLLOW_LINKS)).isTrue();
+        }
+    }
+
+    @Test
+    void aDirectoryTooLongForTheWayThereIsNamed() throws Exception {
+        int room = 107 - directory.toString().length() - "/".length() - "/s".length();
+        Path deep = Files.createDirectory(directory.resolve("d".repeat(room)));
+
+        assertThatThrownBy(() -> SocketFile.prepare(deep.resolve("s"), Neighbours.ANYBODY))
+                .isInstanceOf(IOException.class)
+                .hasMessageContainingAll(deep.toString(), "choose a shorter directory");
+        try (Stream<Path> left = Files.list(deep)) {
+            assertThat(left).isEmpty();
         }
     }
 

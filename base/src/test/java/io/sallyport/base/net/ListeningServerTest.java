@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.grpc.ManagedChannel;
-import io.grpc.Server;
 import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
@@ -18,11 +17,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class GrpcServersTest {
+class ListeningServerTest {
     @TempDir
     Path temp;
 
@@ -33,11 +33,12 @@ class GrpcServersTest {
         loops.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
     }
 
-    private Server serve(Endpoint endpoint) throws IOException {
-        return GrpcServers.listenOn(endpoint, loops)
-                .addService(new HealthStatusManager().getHealthService())
-                .build()
-                .start();
+    private ListeningServer serve(Endpoint endpoint) throws IOException {
+        return ListeningServer.start(
+                endpoint,
+                new ListeningServer.Access(SocketFile.Neighbours.NOBODY, "rw-------"),
+                loops,
+                builder -> builder.addService(new HealthStatusManager().getHealthService()));
     }
 
     private void assertAnswers(Endpoint endpoint) {
@@ -56,24 +57,26 @@ class GrpcServersTest {
     @Test
     void overAUnixSocketForItsOwnerAlone() throws Exception {
         Endpoint.Unix endpoint = new Endpoint.Unix(temp.resolve("s.sock"));
-        Server server = serve(endpoint);
+        ListeningServer listening = serve(endpoint);
         try {
-            GrpcServers.restrict(endpoint, "rw-------");
+            assertThat(listening.endpoint()).isEqualTo(endpoint);
             assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(endpoint.path())))
                     .isEqualTo("rw-------");
             assertAnswers(endpoint);
         } finally {
-            server.shutdownNow();
+            listening.server().shutdownNow();
+            listening.close();
         }
+        assertThat(endpoint.path()).doesNotExist();
     }
 
     @Test
     void overTcp() throws Exception {
-        Server server = serve(new Endpoint.Tcp("127.0.0.1", 0));
+        ListeningServer listening = serve(new Endpoint.Tcp("127.0.0.1", 0));
         try {
-            assertAnswers(new Endpoint.Tcp("127.0.0.1", server.getPort()));
+            assertAnswers(listening.endpoint());
         } finally {
-            server.shutdownNow();
+            listening.server().shutdownNow();
         }
     }
 
@@ -86,41 +89,38 @@ class GrpcServersTest {
         assertThat(path).exists();
         Endpoint endpoint = new Endpoint.Unix(path);
 
-        Server server = serve(endpoint);
+        ListeningServer listening = serve(endpoint);
         try {
             assertAnswers(endpoint);
         } finally {
-            server.shutdownNow();
+            listening.server().shutdownNow();
         }
     }
 
     @Test
-    void aSocketInUseIsNotTakenAway() throws Exception {
-        Path path = temp.resolve("s.sock");
-        try (ServerSocketChannel alive = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
-            alive.bind(UnixDomainSocketAddress.of(path));
-
-            assertThatThrownBy(() -> serve(new Endpoint.Unix(path)))
+    void aPortThatIsTakenIsNamed() throws Exception {
+        ListeningServer first = serve(new Endpoint.Tcp("127.0.0.1", 0));
+        try {
+            assertThatThrownBy(() -> serve(first.endpoint()))
                     .isInstanceOf(IOException.class)
-                    .hasMessageContainingAll(path.toString(), "served by a running process");
-            assertThat(path).exists();
+                    .hasMessageContainingAll(first.endpoint().toString(), "is the address taken?");
+        } finally {
+            first.server().shutdownNow();
         }
     }
 
     @Test
-    void nothingElseIsRemoved() throws Exception {
-        Path file = Files.writeString(temp.resolve("file"), "precious");
-        Path pipe = temp.resolve("pipe");
-        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())
-                .isZero();
-        Path link = Files.createSymbolicLink(temp.resolve("link"), file);
-
-        for (Path path : new Path[] {file, pipe, link}) {
-            assertThatThrownBy(() -> serve(new Endpoint.Unix(path)))
-                    .isInstanceOf(IOException.class)
-                    .hasMessageContainingAll(path.toString(), "is not a socket");
+    void aStartThatFailsLeavesNothingBehind() throws Exception {
+        assertThatThrownBy(() -> ListeningServer.start(
+                        new Endpoint.Unix(temp.resolve("s.sock")),
+                        new ListeningServer.Access(SocketFile.Neighbours.NOBODY, "rw-------"),
+                        loops,
+                        _ -> {
+                            throw new IllegalStateException("no service");
+                        }))
+                .hasMessage("no service");
+        try (Stream<Path> left = Files.list(temp)) {
+            assertThat(left).isEmpty();
         }
-        assertThat(file).hasContent("precious");
-        assertThat(Files.exists(pipe)).isTrue();
     }
 }

@@ -1,8 +1,10 @@
-package io.sallyport.issuer;
+package io.sallyport.base.net;
 
+import io.sallyport.base.OwnDirectory;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.net.ConnectException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
@@ -14,9 +16,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFileAttributes;
-import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,24 +26,31 @@ import org.jspecify.annotations.Nullable;
  * binds inside a directory that only its own user can enter; the socket is restricted there and then renamed to where
  * clients look for it. The rename also replaces, in one step, what a process that died has left.
  */
-final class SocketFile implements AutoCloseable {
+public final class SocketFile implements AutoCloseable {
     private static final Logger log = System.getLogger(SocketFile.class.getName());
 
+    /** {@code S_IFMT} and {@code S_IFSOCK} of stat(2). */
+    private static final int FILE_TYPE = 0xf000;
+
+    private static final int SOCKET = 0xc000;
+
     /** Whom the directory of a socket may let in. */
-    enum Neighbours {
+    public enum Neighbours {
         /** Whoever may write there could put a socket of theirs in its place; that is accepted. */
         ANYBODY,
-        /** Only the issuer's user, and root, may write there. */
+        /** Only this process's user, and root, may write there. */
         NOBODY
     }
 
     private final Path path;
     private final Path privateDirectory;
+    private final Endpoint.Unix bindAt;
     private @Nullable Object identity;
 
-    private SocketFile(Path path, Path privateDirectory) {
+    private SocketFile(Path path, Path privateDirectory, Endpoint.Unix bindAt) {
         this.path = path;
         this.privateDirectory = privateDirectory;
+        this.bindAt = bindAt;
     }
 
     /**
@@ -52,7 +59,7 @@ final class SocketFile implements AutoCloseable {
      *
      * @throws IOException with the remedy: something is in the socket's place, or its directory is open to others
      */
-    static SocketFile prepare(Path path, Neighbours neighbours) throws IOException {
+    public static SocketFile prepare(Path path, Neighbours neighbours) throws IOException {
         Path directory = path.getParent();
         if (directory == null || path.getFileName() == null) {
             throw new IOException(path + " is not a place for a socket; choose a file in a directory");
@@ -68,9 +75,9 @@ final class SocketFile implements AutoCloseable {
         Path privateDirectory = privateDirectoryIn(directory);
         try {
             if (neighbours == Neighbours.NOBODY) {
-                refuseIfOpenToOthers(directory, owner(privateDirectory));
+                OwnDirectory.check(directory, "put a socket of theirs in this one's place");
             }
-            return new SocketFile(path, privateDirectory);
+            return new SocketFile(path, privateDirectory, endpointIn(privateDirectory));
         } catch (IOException e) {
             Files.delete(privateDirectory);
             throw e;
@@ -78,8 +85,8 @@ final class SocketFile implements AutoCloseable {
     }
 
     /** Where the server binds. */
-    Path bindAt() {
-        return privateDirectory.resolve("s");
+    public Endpoint.Unix bindAt() {
+        return bindAt;
     }
 
     /**
@@ -87,11 +94,11 @@ final class SocketFile implements AutoCloseable {
      *
      * @param permissions as {@code ls -l} shows them, such as {@code rw-------}
      */
-    void publish(String permissions) throws IOException {
-        Files.setPosixFilePermissions(bindAt(), PosixFilePermissions.fromString(permissions));
-        identity = Files.readAttributes(bindAt(), PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
+    public void publish(String permissions) throws IOException {
+        Files.setPosixFilePermissions(bindAt.path(), PosixFilePermissions.fromString(permissions));
+        identity = Files.readAttributes(bindAt.path(), PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
                 .fileKey();
-        Files.move(bindAt(), path, StandardCopyOption.ATOMIC_MOVE);
+        Files.move(bindAt.path(), path, StandardCopyOption.ATOMIC_MOVE);
         Files.delete(privateDirectory);
     }
 
@@ -105,7 +112,7 @@ final class SocketFile implements AutoCloseable {
                             .fileKey())) {
                 Files.delete(path);
             }
-            Files.deleteIfExists(bindAt());
+            Files.deleteIfExists(bindAt.path());
             Files.deleteIfExists(privateDirectory);
         } catch (IOException e) {
             log.log(Level.WARNING, "{0} could not be removed: {1}", path, e.toString());
@@ -124,47 +131,38 @@ final class SocketFile implements AutoCloseable {
         throw new IOException(directory + " is full of directories .a to .z that starts have left behind; remove them");
     }
 
+    private static Endpoint.Unix endpointIn(Path privateDirectory) throws IOException {
+        try {
+            return new Endpoint.Unix(privateDirectory.resolve("s"));
+        } catch (IllegalArgumentException e) {
+            throw new IOException(e.getMessage() + " (while it is being made ready); choose a shorter directory", e);
+        }
+    }
+
     private static void refuseIfInUse(Path path) throws IOException {
         if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             return;
         }
-        if (!Files.readAttributes(path, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
-                .isOther()) {
+        int mode = (int) Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS);
+        if ((mode & FILE_TYPE) != SOCKET) {
             throw new IOException(path + " exists and is not a socket; remove it or choose another path");
         }
+        if (isServed(path)) {
+            throw new IOException(path + " is in use: another process listens there; stop it first");
+        }
+        log.log(Level.DEBUG, "{0} was left behind and will be replaced", path);
+    }
+
+    /** Only a refused connection shows that nobody listens; whose socket we may not open may well be alive. */
+    private static boolean isServed(Path path) throws IOException {
         try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-            if (probe.connect(UnixDomainSocketAddress.of(path))) {
-                throw new InUseException(path + " is in use: another process listens there; stop it first");
-            }
-        } catch (InUseException e) {
-            throw e;
+            return probe.connect(UnixDomainSocketAddress.of(path));
+        } catch (ConnectException e) {
+            return false;
         } catch (IOException e) {
-            log.log(Level.DEBUG, "{0} was left behind ({1}) and will be replaced", path, e.toString());
+            throw new IOException(
+                    path + " exists and cannot be tried (" + e.getMessage() + "); remove it or choose another path", e);
         }
-    }
-
-    private static final class InUseException extends IOException {
-        private static final long serialVersionUID = 1;
-
-        InUseException(String message) {
-            super(message);
-        }
-    }
-
-    private static void refuseIfOpenToOthers(Path directory, int self) throws IOException {
-        Set<PosixFilePermission> permissions = Files.getPosixFilePermissions(directory);
-        int owner = owner(directory);
-        if (permissions.contains(PosixFilePermission.GROUP_WRITE)
-                || permissions.contains(PosixFilePermission.OTHERS_WRITE)
-                || (owner != self && owner != 0)) {
-            throw new IOException(directory
-                    + " can be written by others, who could put a socket of theirs in this one's place; use a directory"
-                    + " of the issuer's user with mode 0700 (a missing one is made so)");
-        }
-    }
-
-    private static int owner(Path path) throws IOException {
-        return (Integer) Files.getAttribute(path, "unix:uid");
     }
 
     private static FileAttribute<?> mode(String permissions) {

@@ -1,0 +1,50 @@
+package io.sallyport.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.sallyport.e2e.gateway.KnownSandbox;
+import io.sallyport.e2e.stack.StackOptions;
+import io.sallyport.e2e.support.Arena;
+import io.sallyport.e2e.support.Arenas;
+import io.sallyport.e2e.support.Caller;
+import io.sallyport.e2e.support.Setup;
+import io.sallyport.e2e.support.SmallDisk;
+import java.io.IOException;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** A disk without a byte left under the issuer's database: what needs it says so, what does not goes on. */
+@ExtendWith(Arenas.Resolver.class)
+class FullDiskTest {
+    @ParameterizedTest
+    @EnumSource(
+            value = Setup.class,
+            names = {"V0_0_TRUSTING", "V0_1_UNCHANGED"})
+    void whatCannotBeWrittenIsRefusedAndWhatIsKnownGoesOn(Setup setup, Arenas arenas) throws IOException {
+        StackOptions options = arenas.options(setup);
+        try (SmallDisk disk = SmallDisk.mount(options.state().resolve("store"));
+                Arena arena = arenas.own(options)) {
+            Caller notSeenYet = arena.admit(KnownSandbox.parse("gamma"));
+            disk.fill();
+            assertThatThrownBy(() -> arena.stack().registry().register(KnownSandbox.parse("too-much")))
+                    .isInstanceOfSatisfying(
+                            StatusRuntimeException.class,
+                            e -> assertThat(e.getStatus().getCode()).isEqualTo(Status.Code.UNAVAILABLE));
+            assertThatThrownBy(
+                            () -> arena.stack().registry().delete(arena.alpha().id()))
+                    .isInstanceOfSatisfying(
+                            StatusRuntimeException.class,
+                            e -> assertThat(e.getStatus().getCode()).isEqualTo(Status.Code.UNAVAILABLE));
+            // Not half deleted: alpha lives.
+            assertThat(arena.ownConfig(arena.alpha()).inWords()).as(arena::logs).isEqualTo("OK: ");
+            assertThat(arena.ownConfig(notSeenYet).inWords()).as(arena::logs).isEqualTo("OK: ");
+
+            disk.free();
+            arena.admit(KnownSandbox.parse("enough-again"));
+        }
+    }
+}
