@@ -102,11 +102,10 @@ final class Answers {
     /** The answer to a sandbox's request that goes to the token issuer. */
     Answer allow(OpenMethod method, Principal.Sandbox principal, String assertion) {
         CheckResponse signed = CheckResponse.newBuilder()
-                .setOkResponse(OkHttpResponse.newBuilder()
-                        .addHeaders(overwrite(PrincipalHeader.ASSERTION_NAME, assertion)))
+                .setOkResponse(
+                        OkHttpResponse.newBuilder().addHeaders(overwrite(PrincipalHeader.ASSERTION_NAME, assertion)))
                 .build();
-        return new Answer(
-                about(principal), about(principal.token()), method.answer(), signed.toByteArray());
+        return new Answer(about(principal), about(principal.token()), method.answer(), signed.toByteArray());
     }
 
     private byte[] about(Principal.Sandbox sandbox) {

@@ -210,16 +210,16 @@ final class CheckCallReader {
         in.popLimit(outer);
         at = valueAt;
         length = valueLength;
-        if (Header.AUTHORIZATION.is(message, nameAt, nameLength)) {
+        if (isAt(Header.AUTHORIZATION, nameAt, nameLength)) {
             requireUtf8();
             authorization = new AuthorizationHeader(message, at, length);
-        } else if (Header.CONTENT_TYPE.is(message, nameAt, nameLength)) {
+        } else if (isAt(Header.CONTENT_TYPE, nameAt, nameLength)) {
             contentType = text();
-        } else if (Header.SANDBOX_ID.is(message, nameAt, nameLength)) {
+        } else if (isAt(Header.SANDBOX_ID, nameAt, nameLength)) {
             sandboxHeader = text();
-        } else if (Header.REQUEST_ID.is(message, nameAt, nameLength)) {
+        } else if (isAt(Header.REQUEST_ID, nameAt, nameLength)) {
             requestId = text();
-        } else if (Header.PARTIAL_BODY.is(message, nameAt, nameLength)) {
+        } else if (isAt(Header.PARTIAL_BODY, nameAt, nameLength)) {
             partialMark = text();
         } else {
             requireUtf8();
@@ -285,23 +285,21 @@ final class CheckCallReader {
         }
     }
 
-    /** The headers that are read. */
-    private enum Header {
-        AUTHORIZATION("authorization"),
-        CONTENT_TYPE("content-type"),
-        SANDBOX_ID("x-sandbox-id"),
-        REQUEST_ID("x-request-id"),
-        PARTIAL_BODY("x-envoy-auth-partial-body");
+    /** The names of the headers that are read. */
+    private static final class Header {
+        static final byte[] AUTHORIZATION = bytes("authorization");
+        static final byte[] CONTENT_TYPE = bytes("content-type");
+        static final byte[] SANDBOX_ID = bytes("x-sandbox-id");
+        static final byte[] REQUEST_ID = bytes("x-request-id");
+        static final byte[] PARTIAL_BODY = bytes("x-envoy-auth-partial-body");
 
-        private final byte[] name;
-
-        Header(String name) {
-            this.name = name.getBytes(StandardCharsets.US_ASCII);
+        private static byte[] bytes(String name) {
+            return name.getBytes(StandardCharsets.US_ASCII);
         }
+    }
 
-        boolean is(byte[] message, int at, int length) {
-            return length == name.length && Arrays.equals(message, at, at + length, name, 0, length);
-        }
+    private boolean isAt(byte[] name, int nameAt, int nameLength) {
+        return nameLength == name.length && Arrays.equals(message, nameAt, nameAt + nameLength, name, 0, nameLength);
     }
 
     /** Field number and wire type in one, as they stand on the wire. */

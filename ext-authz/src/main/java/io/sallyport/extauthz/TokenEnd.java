@@ -29,7 +29,8 @@ final class TokenEnd {
     static TokenEnd template() {
         byte[] template = CheckResponse.newBuilder()
                 .setDynamicMetadata(Struct.newBuilder()
-                        .putFields(FIELD, Value.newBuilder().setNumberValue(MARK).build()))
+                        .putFields(
+                                FIELD, Value.newBuilder().setNumberValue(MARK).build()))
                 .build()
                 .toByteArray();
         ByteBuffer bytes = ByteBuffer.wrap(template).order(ByteOrder.LITTLE_ENDIAN);

@@ -3,7 +3,7 @@ package io.sallyport.extauthz;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import com.google.protobuf.Value;
+import com.google.protobuf.Struct;
 import io.envoyproxy.envoy.config.core.v3.HeaderValueOption;
 import io.envoyproxy.envoy.config.core.v3.HeaderValueOption.HeaderAppendAction;
 import io.envoyproxy.envoy.service.auth.v3.CheckResponse;
@@ -90,16 +90,15 @@ class AnswersTest {
         for (String name : new String[] {"alpha-id", "beta-id", "alpha-id"}) {
             for (long second : new long[] {1, 1_764_000_000L, 253_402_300_799L}) {
                 Principal.Sandbox principal = principal(name, Instant.ofEpochSecond(second));
-                Map<String, Value> metadata = parse(
-                                answers.allow(method(Requests.CONFIG), new Traveller.OfSandbox(principal)))
-                        .getDynamicMetadata()
-                        .getFieldsMap();
-                assertThat(metadata.get("token_expires").getNumberValue()).isEqualTo((double) second);
-                assertThat(metadata.get("sandbox_id").getStringValue()).isEqualTo(name);
+                Struct metadata = parse(answers.allow(method(Requests.CONFIG), new Traveller.OfSandbox(principal)))
+                        .getDynamicMetadata();
+                assertThat(metadata.getFieldsOrThrow("token_expires").getNumberValue())
+                        .isEqualTo((double) second);
+                assertThat(metadata.getFieldsOrThrow("sandbox_id").getStringValue())
+                        .isEqualTo(name);
             }
             assertThat(parse(answers.allow(
-                                    method(Requests.CONFIG),
-                                    new Traveller.OfSandbox(principal(name, Instant.MAX))))
+                                    method(Requests.CONFIG), new Traveller.OfSandbox(principal(name, Instant.MAX))))
                             .getDynamicMetadata()
                             .getFieldsMap())
                     .as("a token without end")
