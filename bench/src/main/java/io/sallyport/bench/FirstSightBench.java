@@ -34,15 +34,18 @@ final class FirstSightBench implements Bench {
         for (int round = 0; round < times; round++) {
             // Signed and built beforehand: what is measured is only ext-authz and the transport.
             Queue<Load.Request> questions = questions(workbench, TOKENS_PER_SECOND * seconds);
+            long before = Machine.cpuMicros(ours.process().pid());
             Load.Result result = load.run(questions::poll);
+            double cpu = (double) (Machine.cpuMicros(ours.process().pid()) - before) / result.answers();
             series.add(result.perSecond());
             System.out.printf(
                     Locale.ROOT,
-                    "round %d: %,.0f tokens/s, p50 %.0f us, p99 %.0f us%n",
+                    "round %d: %,.0f tokens/s, p50 %.0f us, p99 %.0f us, cpu of ext-authz %.1f us a token%n",
                     round + 1,
                     result.perSecond(),
                     result.p50(),
-                    result.p99());
+                    result.p99(),
+                    cpu);
         }
         System.out.printf("first sight, tokens/s: %s%n", series.describe(0));
         return String.format(Locale.ROOT, "first-sight tokens_per_s=%.0f", series.median());

@@ -17,6 +17,8 @@ import io.sallyport.base.Reason;
 import io.sallyport.extauthz.Decision.Traveller;
 import io.sallyport.identity.Principal;
 import io.sallyport.identity.PrincipalHeader;
+import io.sallyport.identity.SandboxClaims;
+import io.sallyport.identity.SandboxId;
 import io.sallyport.policy.MethodRule;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -36,12 +38,18 @@ final class Answers {
     static final String RETRY_AFTER_SECONDS = "1";
     static final String RETRY_PUSHBACK_MILLIS = "1000";
 
+    private static final int MAX_SANDBOXES = 10_000;
+    private static final byte[] NOTHING = {};
+
     private final boolean stripCredentials;
     private final Map<Reason, Answer> denials = new EnumMap<>(Reason.class);
-    /** By the principal object itself: it lives as long as its token is remembered, and the answer with it. */
-    private final Cache<Principal.Sandbox, byte[]> sandboxes =
-            Caffeine.newBuilder().weakKeys().executor(Runnable::run).build();
+    /** What all answers about a sandbox have in common: its name. A token of it adds no more than its end. */
+    private final Cache<SandboxId, byte[]> sandboxes = Caffeine.newBuilder()
+            .maximumSize(MAX_SANDBOXES)
+            .executor(Runnable::run)
+            .build();
 
+    private final TokenEnd tokenEnd = TokenEnd.template();
     private final byte[] anonymous;
     private final byte[] unnamed;
     private final byte[] developer;
@@ -64,7 +72,7 @@ final class Answers {
                 .toByteArray();
         this.unnamed = allow(OkHttpResponse.newBuilder().addHeadersToRemove(PrincipalHeader.NAME), Struct.newBuilder())
                 .toByteArray();
-        this.developer = developer.map(user -> allowAs(user).toByteArray()).orElse(new byte[0]);
+        this.developer = developer.map(user -> allowAs(user).toByteArray()).orElse(NOTHING);
     }
 
     Answer deny(Reason reason) {
@@ -77,34 +85,51 @@ final class Answers {
 
     /** The answer to a request that goes to the gateway. */
     Answer allow(OpenMethod method, Traveller traveller) {
-        return new Answer(part(traveller), method.answer());
+        return switch (traveller) {
+            case Traveller.OfSandbox(Principal.Sandbox principal) ->
+                new Answer(about(principal), about(principal.token()), method.answer());
+            case Traveller.Developer() -> {
+                if (developer.length == 0) {
+                    throw new IllegalStateException("there is no developer");
+                }
+                yield new Answer(developer, method.answer());
+            }
+            case Traveller.Anonymous() -> new Answer(anonymous, method.answer());
+            case Traveller.Unnamed() -> new Answer(unnamed, method.answer());
+        };
     }
 
-    /** The answer to a request that goes to the token issuer. */
-    Answer allow(OpenMethod method, Traveller traveller, String assertion) {
+    /** The answer to a sandbox's request that goes to the token issuer. */
+    Answer allow(OpenMethod method, Principal.Sandbox principal, String assertion) {
         CheckResponse signed = CheckResponse.newBuilder()
-                .setOkResponse(
-                        OkHttpResponse.newBuilder().addHeaders(overwrite(PrincipalHeader.ASSERTION_NAME, assertion)))
+                .setOkResponse(OkHttpResponse.newBuilder()
+                        .addHeaders(overwrite(PrincipalHeader.ASSERTION_NAME, assertion)))
                 .build();
-        return new Answer(part(traveller), method.answer(), signed.toByteArray());
+        return new Answer(
+                about(principal), about(principal.token()), method.answer(), signed.toByteArray());
     }
 
     private byte[] about(Principal.Sandbox sandbox) {
-        Struct.Builder metadata = principalMetadata(sandbox)
-                .putFields("sandbox_id", text(sandbox.id().value()));
-        Instant expires = sandbox.token().expiresAt();
-        if (!expires.equals(Instant.MAX)) {
-            metadata.putFields(
-                    "token_expires",
-                    Value.newBuilder()
-                            .setNumberValue((double) expires.getEpochSecond())
-                            .build());
-        }
+        byte[] known = sandboxes.getIfPresent(sandbox.id());
+        return known == null ? sandboxes.get(sandbox.id(), _ -> build(sandbox)) : known;
+    }
+
+    private byte[] build(Principal.Sandbox sandbox) {
         OkHttpResponse.Builder ok = setPrincipal(sandbox);
         if (stripCredentials) {
             ok.addHeadersToRemove("authorization");
         }
-        return allow(ok, metadata).toByteArray();
+        return allow(
+                        ok,
+                        principalMetadata(sandbox)
+                                .putFields("sandbox_id", text(sandbox.id().value())))
+                .toByteArray();
+    }
+
+    private byte[] about(SandboxClaims token) {
+        return token.expiresAt().equals(Instant.MAX)
+                ? NOTHING
+                : tokenEnd.at(token.expiresAt().getEpochSecond());
     }
 
     /** What all allowing answers about a method have in common: for {@link OpenMethod#answer}. */
@@ -115,20 +140,6 @@ final class Answers {
             part.setOkResponse(OkHttpResponse.newBuilder().addHeadersToRemove(PrincipalHeader.ASSERTION_NAME));
         }
         return part.build().toByteArray();
-    }
-
-    private byte[] part(Traveller traveller) {
-        return switch (traveller) {
-            case Traveller.OfSandbox(Principal.Sandbox principal) -> sandboxes.get(principal, this::about);
-            case Traveller.Developer() -> {
-                if (developer.length == 0) {
-                    throw new IllegalStateException("there is no developer");
-                }
-                yield developer;
-            }
-            case Traveller.Anonymous() -> anonymous;
-            case Traveller.Unnamed() -> unnamed;
-        };
     }
 
     private static CheckResponse allowAs(Principal principal) {

@@ -1,47 +1,45 @@
 package io.sallyport.extauthz;
 
-import com.google.protobuf.ByteString;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
 /** The value of an {@code authorization} header as it came: a secret, so it has no text form. */
 final class AuthorizationHeader {
-    private static final int SCHEME = "bearer ".length();
+    private static final byte[] SCHEME = "bearer ".getBytes(StandardCharsets.US_ASCII);
 
-    private final ByteString value;
+    private final byte[] message;
+    private final int at;
+    private final int length;
 
-    AuthorizationHeader(ByteString value) {
-        this.value = value;
-    }
-
-    static AuthorizationHeader of(String value) {
-        return new AuthorizationHeader(ByteString.copyFromUtf8(value));
+    /** The header that lies there in a message; nobody may write to the message afterwards. */
+    AuthorizationHeader(byte[] message, int at, int length) {
+        this.message = message;
+        this.at = at;
+        this.length = length;
     }
 
     /** The header's text. The secret leaves this object only here and by {@link #afterBearer}. */
     String reveal() {
-        return value.toStringUtf8();
+        return new String(message, at, length, StandardCharsets.UTF_8);
     }
 
     /** What follows {@code bearer} (in any case) and one space, unread; null when the header begins otherwise. */
     @Nullable ByteBuffer afterBearer() {
-        if (value.size() <= SCHEME
-                || (value.byteAt(0) | 0x20) != 'b'
-                || (value.byteAt(1) | 0x20) != 'e'
-                || (value.byteAt(2) | 0x20) != 'a'
-                || (value.byteAt(3) | 0x20) != 'r'
-                || (value.byteAt(4) | 0x20) != 'e'
-                || (value.byteAt(5) | 0x20) != 'r'
-                || value.byteAt(6) != ' ') {
+        if (length <= SCHEME.length) {
             return null;
         }
-        ByteBuffer token = value.asReadOnlyByteBuffer();
-        token.position(token.position() + SCHEME);
-        return token;
+        for (int i = 0; i < SCHEME.length; i++) {
+            byte b = message[at + i];
+            if (b != SCHEME[i] && (b < 'A' || b > 'Z' || b + ('a' - 'A') != SCHEME[i])) {
+                return null;
+            }
+        }
+        return ByteBuffer.wrap(message, at + SCHEME.length, length - SCHEME.length);
     }
 
     @Override
     public String toString() {
-        return "AuthorizationHeader[" + value.size() + " bytes]";
+        return "AuthorizationHeader[" + length + " bytes]";
     }
 }

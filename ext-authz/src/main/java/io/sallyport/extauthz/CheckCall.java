@@ -16,7 +16,8 @@ import org.jspecify.annotations.Nullable;
  * @param size bytes of the body that reached Envoy ({@code http.size}); -1 when unknown
  * @param body the body as far as Envoy sent it ({@code http.raw_body})
  * @param policyDigest the digest in the route's context extensions
- * @param connection the downstream connection, {@code address:port} of its far end; "" when it has none
+ * @param sourceAddress of the far end of the downstream connection; "" when it has none
+ * @param sourcePort of the far end of the downstream connection
  */
 record CheckCall(
         String path,
@@ -28,16 +29,22 @@ record CheckCall(
         long size,
         ByteBuffer body,
         @Nullable String policyDigest,
-        String connection) {
+        String sourceAddress,
+        int sourcePort) {
     CheckCall {
         Objects.requireNonNull(path, "path is null");
         Objects.requireNonNull(body, "body is null");
-        Objects.requireNonNull(connection, "connection is null");
+        Objects.requireNonNull(sourceAddress, "sourceAddress is null");
     }
 
     /** Whether the body is all there: what Envoy sent is as long as what Envoy received, and not marked as a part. */
     boolean bodyIsWhole() {
         return size == body.remaining() && (partialMark == null || partialMark.equals("false"));
+    }
+
+    /** The downstream connection, {@code address:port} of its far end; "" when that has no address. */
+    String connection() {
+        return sourceAddress.isEmpty() ? "" : sourceAddress + ":" + sourcePort;
     }
 
     /** Neither the credential nor the body, nor anything else a caller can put a secret into. */

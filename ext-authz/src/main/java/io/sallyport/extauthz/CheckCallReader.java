@@ -3,24 +3,27 @@ package io.sallyport.extauthz;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.CodedInputStream;
 import com.google.protobuf.InvalidProtocolBufferException;
-import com.google.protobuf.UnsafeByteOperations;
 import com.google.protobuf.WireFormat;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Reads a {@link CheckCall} out of the bytes of an {@code envoy.service.auth.v3.CheckRequest}.
  *
- * <p>Only what a decision needs is read, everything else is skipped: building the whole message costs more than deciding
- * about it. Repeated parts merge as protobuf says (the last scalar counts, messages are merged), so the result is what
- * the generated classes would give. Field numbers are those of {@code attribute_context.proto}.
+ * <p>Only what a decision needs is read, everything else is skipped, and nothing is copied that is not: building the whole
+ * message costs more than deciding about it. Repeated parts merge as protobuf says (the last scalar counts, messages are
+ * merged), so the result is what the generated classes would give. Field numbers are those of {@code
+ * attribute_context.proto}; each message has a method of its own, so that the compiler can inline them.
  */
 final class CheckCallReader {
     /** Context extension in which a route names the policy that it was generated from. */
     static final String POLICY_EXTENSION = "sallyport.policy";
 
-    private static final ByteBuffer NO_BYTES = ByteBuffer.allocate(0).asReadOnlyBuffer();
+    private final byte[] message;
+    private final CodedInputStream in;
 
     private String path = "";
     private @Nullable AuthorizationHeader authorization;
@@ -29,12 +32,20 @@ final class CheckCallReader {
     private @Nullable String requestId;
     private @Nullable String partialMark;
     private long size;
-    private ByteBuffer body = NO_BYTES;
+    private int bodyAt;
+    private int bodyLength;
     private @Nullable String policyDigest;
     private String sourceAddress = "";
     private int sourcePort;
 
-    private CheckCallReader() {}
+    // Where the value that was read last lies.
+    private int at;
+    private int length;
+
+    private CheckCallReader(byte[] message) {
+        this.message = message;
+        this.in = CodedInputStream.newInstance(message);
+    }
 
     /**
      * The call in a message.
@@ -43,10 +54,8 @@ final class CheckCallReader {
      * @throws IOException when the bytes are not a {@code CheckRequest}
      */
     static CheckCall read(byte[] message) throws IOException {
-        CodedInputStream in = UnsafeByteOperations.unsafeWrap(message).newCodedInput();
-        in.enableAliasing(true);
-        CheckCallReader reader = new CheckCallReader();
-        reader.readMessage(in, CheckCallReader::readRequestField);
+        CheckCallReader reader = new CheckCallReader(message);
+        reader.readRequest();
         return reader.call();
     }
 
@@ -59,149 +68,180 @@ final class CheckCallReader {
                 requestId,
                 partialMark,
                 size,
-                body,
+                ByteBuffer.wrap(message, bodyAt, bodyLength),
                 policyDigest,
-                sourceAddress.isEmpty() ? "" : sourceAddress + ":" + sourcePort);
-    }
-
-    /** Reads one field whose tag has been read; false for one it does not know. */
-    private interface Fields {
-        boolean read(CheckCallReader reader, CodedInputStream in, int tag) throws IOException;
-    }
-
-    private void readMessage(CodedInputStream in, Fields fields) throws IOException {
-        for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
-            if (!fields.read(this, in, tag) && !in.skipField(tag)) {
-                throw new InvalidProtocolBufferException("a group ends that never began");
-            }
-        }
-    }
-
-    private void readNested(CodedInputStream in, Fields fields) throws IOException {
-        int outer = in.pushLimit(in.readRawVarint32());
-        readMessage(in, fields);
-        in.popLimit(outer);
+                sourceAddress,
+                sourcePort);
     }
 
     /** {@code CheckRequest}. */
-    private boolean readRequestField(CodedInputStream in, int tag) throws IOException {
-        if (tag != Tag.ATTRIBUTES) {
-            return false;
+    private void readRequest() throws IOException {
+        for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
+            if (tag == Tag.ATTRIBUTES) {
+                readAttributes();
+            } else {
+                skip(tag);
+            }
         }
-        readNested(in, CheckCallReader::readAttributesField);
-        return true;
     }
 
     /** {@code AttributeContext}. */
-    private boolean readAttributesField(CodedInputStream in, int tag) throws IOException {
-        switch (tag) {
-            case Tag.SOURCE -> readNested(in, CheckCallReader::readPeerField);
-            case Tag.REQUEST -> readNested(in, CheckCallReader::readAttributesRequestField);
-            case Tag.CONTEXT_EXTENSIONS -> readContextExtension(in);
-            default -> {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    /** {@code AttributeContext.Peer}. */
-    private boolean readPeerField(CodedInputStream in, int tag) throws IOException {
-        if (tag != Tag.PEER_ADDRESS) {
-            return false;
-        }
-        readNested(in, CheckCallReader::readAddressField);
-        return true;
-    }
-
-    /** {@code core.v3.Address}: a oneof, of which the member that came last is set. */
-    private boolean readAddressField(CodedInputStream in, int tag) throws IOException {
-        switch (tag) {
-            case Tag.SOCKET_ADDRESS -> readNested(in, CheckCallReader::readSocketAddressField);
-            case Tag.PIPE, Tag.INTERNAL_ADDRESS -> {
-                in.skipField(tag);
-                sourceAddress = "";
-                sourcePort = 0;
-            }
-            default -> {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    /** {@code core.v3.SocketAddress}. */
-    private boolean readSocketAddressField(CodedInputStream in, int tag) throws IOException {
-        switch (tag) {
-            case Tag.ADDRESS -> sourceAddress = in.readStringRequireUtf8();
-            case Tag.PORT_VALUE -> sourcePort = in.readUInt32();
-            case Tag.NAMED_PORT -> {
-                in.skipField(tag);
-                sourcePort = 0;
-            }
-            default -> {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    /** {@code AttributeContext.Request}. */
-    private boolean readAttributesRequestField(CodedInputStream in, int tag) throws IOException {
-        if (tag != Tag.HTTP) {
-            return false;
-        }
-        readNested(in, CheckCallReader::readHttpField);
-        return true;
-    }
-
-    /** {@code AttributeContext.HttpRequest}. */
-    private boolean readHttpField(CodedInputStream in, int tag) throws IOException {
-        switch (tag) {
-            case Tag.HEADERS -> readHeader(in);
-            case Tag.PATH -> path = in.readStringRequireUtf8();
-            case Tag.SIZE -> size = in.readInt64();
-            case Tag.RAW_BODY -> body = in.readByteBuffer();
-            default -> {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    /** One entry of {@code HttpRequest.headers}; Envoy writes the names in lower case. */
-    private void readHeader(CodedInputStream in) throws IOException {
-        int outer = in.pushLimit(in.readRawVarint32());
-        String name = "";
-        ByteString value = ByteString.EMPTY;
+    private void readAttributes() throws IOException {
+        int outer = enter();
         for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
             switch (tag) {
-                case Tag.KEY -> name = in.readStringRequireUtf8();
-                case Tag.VALUE -> value = in.readBytes();
-                default -> skip(in, tag);
+                case Tag.SOURCE -> readPeer();
+                case Tag.REQUEST -> readAttributesRequest();
+                case Tag.CONTEXT_EXTENSIONS -> readContextExtension();
+                default -> skip(tag);
             }
         }
         in.popLimit(outer);
-        switch (name) {
-            case "authorization" -> authorization = new AuthorizationHeader(requireUtf8(value));
-            case "content-type" -> contentType = text(value);
-            case "x-sandbox-id" -> sandboxHeader = text(value);
-            case "x-request-id" -> requestId = text(value);
-            case "x-envoy-auth-partial-body" -> partialMark = text(value);
-            default -> requireUtf8(value);
+    }
+
+    /** {@code AttributeContext.Peer}. */
+    private void readPeer() throws IOException {
+        int outer = enter();
+        for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
+            if (tag == Tag.PEER_ADDRESS) {
+                readAddress();
+            } else {
+                skip(tag);
+            }
+        }
+        in.popLimit(outer);
+    }
+
+    /** {@code core.v3.Address}: a oneof, of which the member that came last is set. */
+    private void readAddress() throws IOException {
+        int outer = enter();
+        for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
+            switch (tag) {
+                case Tag.SOCKET_ADDRESS -> readSocketAddress();
+                case Tag.PIPE, Tag.INTERNAL_ADDRESS -> {
+                    skip(tag);
+                    sourceAddress = "";
+                    sourcePort = 0;
+                }
+                default -> skip(tag);
+            }
+        }
+        in.popLimit(outer);
+    }
+
+    /** {@code core.v3.SocketAddress}. */
+    private void readSocketAddress() throws IOException {
+        int outer = enter();
+        for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
+            switch (tag) {
+                case Tag.ADDRESS -> {
+                    readBytes();
+                    sourceAddress = text();
+                }
+                case Tag.PORT_VALUE -> sourcePort = in.readUInt32();
+                case Tag.NAMED_PORT -> {
+                    skip(tag);
+                    sourcePort = 0;
+                }
+                default -> skip(tag);
+            }
+        }
+        in.popLimit(outer);
+    }
+
+    /** {@code AttributeContext.Request}. */
+    private void readAttributesRequest() throws IOException {
+        int outer = enter();
+        for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
+            if (tag == Tag.HTTP) {
+                readHttp();
+            } else {
+                skip(tag);
+            }
+        }
+        in.popLimit(outer);
+    }
+
+    /** {@code AttributeContext.HttpRequest}. */
+    private void readHttp() throws IOException {
+        int outer = enter();
+        for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
+            switch (tag) {
+                case Tag.HEADERS -> readHeader();
+                case Tag.PATH -> {
+                    readBytes();
+                    path = text();
+                }
+                case Tag.SIZE -> size = in.readInt64();
+                case Tag.RAW_BODY -> {
+                    readBytes();
+                    bodyAt = at;
+                    bodyLength = length;
+                }
+                default -> skip(tag);
+            }
+        }
+        in.popLimit(outer);
+    }
+
+    /** One entry of {@code HttpRequest.headers}; Envoy writes the names in lower case. */
+    private void readHeader() throws IOException {
+        int outer = enter();
+        int nameAt = 0;
+        int nameLength = 0;
+        int valueAt = 0;
+        int valueLength = 0;
+        for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
+            switch (tag) {
+                case Tag.KEY -> {
+                    readBytes();
+                    requireUtf8();
+                    nameAt = at;
+                    nameLength = length;
+                }
+                case Tag.VALUE -> {
+                    readBytes();
+                    valueAt = at;
+                    valueLength = length;
+                }
+                default -> skip(tag);
+            }
+        }
+        in.popLimit(outer);
+        at = valueAt;
+        length = valueLength;
+        if (Header.AUTHORIZATION.is(message, nameAt, nameLength)) {
+            requireUtf8();
+            authorization = new AuthorizationHeader(message, at, length);
+        } else if (Header.CONTENT_TYPE.is(message, nameAt, nameLength)) {
+            contentType = text();
+        } else if (Header.SANDBOX_ID.is(message, nameAt, nameLength)) {
+            sandboxHeader = text();
+        } else if (Header.REQUEST_ID.is(message, nameAt, nameLength)) {
+            requestId = text();
+        } else if (Header.PARTIAL_BODY.is(message, nameAt, nameLength)) {
+            partialMark = text();
+        } else {
+            requireUtf8();
         }
     }
 
     /** One entry of {@code context_extensions}. */
-    private void readContextExtension(CodedInputStream in) throws IOException {
-        int outer = in.pushLimit(in.readRawVarint32());
+    private void readContextExtension() throws IOException {
+        int outer = enter();
         String key = "";
         String value = "";
         for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
             switch (tag) {
-                case Tag.KEY -> key = in.readStringRequireUtf8();
-                case Tag.VALUE -> value = in.readStringRequireUtf8();
-                default -> skip(in, tag);
+                case Tag.KEY -> {
+                    readBytes();
+                    key = text();
+                }
+                case Tag.VALUE -> {
+                    readBytes();
+                    value = text();
+                }
+                default -> skip(tag);
             }
         }
         in.popLimit(outer);
@@ -210,21 +250,58 @@ final class CheckCallReader {
         }
     }
 
-    private static void skip(CodedInputStream in, int tag) throws IOException {
+    private int enter() throws IOException {
+        return in.pushLimit(in.readRawVarint32());
+    }
+
+    /** Notes where a string or bytes field lies, and goes behind it. */
+    private void readBytes() throws IOException {
+        length = in.readRawVarint32();
+        at = in.getTotalBytesRead();
+        in.skipRawBytes(length);
+    }
+
+    private void skip(int tag) throws IOException {
         if (!in.skipField(tag)) {
             throw new InvalidProtocolBufferException("a group ends that never began");
         }
     }
 
-    private static String text(ByteString value) throws IOException {
-        return requireUtf8(value).toStringUtf8();
+    /** The value that was read last, as text. */
+    private String text() throws IOException {
+        requireUtf8();
+        return new String(message, at, length, StandardCharsets.UTF_8);
     }
 
-    private static ByteString requireUtf8(ByteString value) throws IOException {
-        if (!value.isValidUtf8()) {
-            throw new InvalidProtocolBufferException("a header's value is not UTF-8");
+    private void requireUtf8() throws IOException {
+        for (int i = at, end = at + length; i < end; i++) {
+            if (message[i] < 0) {
+                // Rare: only then is it worth a copy.
+                if (!ByteString.copyFrom(message, at, length).isValidUtf8()) {
+                    throw new InvalidProtocolBufferException("a text is not UTF-8");
+                }
+                return;
+            }
         }
-        return value;
+    }
+
+    /** The headers that are read. */
+    private enum Header {
+        AUTHORIZATION("authorization"),
+        CONTENT_TYPE("content-type"),
+        SANDBOX_ID("x-sandbox-id"),
+        REQUEST_ID("x-request-id"),
+        PARTIAL_BODY("x-envoy-auth-partial-body");
+
+        private final byte[] name;
+
+        Header(String name) {
+            this.name = name.getBytes(StandardCharsets.US_ASCII);
+        }
+
+        boolean is(byte[] message, int at, int length) {
+            return length == name.length && Arrays.equals(message, at, at + length, name, 0, length);
+        }
     }
 
     /** Field number and wire type in one, as they stand on the wire. */

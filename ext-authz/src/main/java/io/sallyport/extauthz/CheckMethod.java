@@ -1,5 +1,6 @@
 package io.sallyport.extauthz;
 
+import io.grpc.KnownLength;
 import io.grpc.MethodDescriptor;
 import java.io.IOException;
 import java.io.InputStream;
@@ -32,10 +33,22 @@ final class CheckMethod {
         @Override
         public Question parse(InputStream message) {
             try {
-                return new Question.Asked(CheckCallReader.read(message.readAllBytes()));
+                return new Question.Asked(CheckCallReader.read(bytes(message)));
             } catch (IOException e) {
                 return new Question.Garbled();
             }
+        }
+
+        private static byte[] bytes(InputStream message) throws IOException {
+            if (!(message instanceof KnownLength)) {
+                return message.readAllBytes();
+            }
+            byte[] bytes = new byte[message.available()];
+            int read = message.readNBytes(bytes, 0, bytes.length);
+            if (read != bytes.length || message.read() >= 0) {
+                throw new IOException("a message is not as long as it says");
+            }
+            return bytes;
         }
 
         @Override

@@ -211,7 +211,7 @@ final class CheckService {
         String assertion = assertions.mint(new Assertion(
                 new Assertion.Caller.Sandbox(principal.token()),
                 allow.method().rule().path()));
-        return answers.allow(allow.method(), allow.traveller(), assertion);
+        return answers.allow(allow.method(), principal, assertion);
     }
 
     private void deny(Exchange exchange, Deny deny) {

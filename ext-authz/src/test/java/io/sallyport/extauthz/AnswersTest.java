@@ -3,6 +3,7 @@ package io.sallyport.extauthz;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.protobuf.Value;
 import io.envoyproxy.envoy.config.core.v3.HeaderValueOption;
 import io.envoyproxy.envoy.config.core.v3.HeaderValueOption.HeaderAppendAction;
 import io.envoyproxy.envoy.service.auth.v3.CheckResponse;
@@ -85,8 +86,30 @@ class AnswersTest {
     }
 
     @Test
+    void eachTokenHasItsOwnEndAndEachSandboxItsOwnName() throws IOException {
+        for (String name : new String[] {"alpha-id", "beta-id", "alpha-id"}) {
+            for (long second : new long[] {1, 1_764_000_000L, 253_402_300_799L}) {
+                Principal.Sandbox principal = principal(name, Instant.ofEpochSecond(second));
+                Map<String, Value> metadata = parse(
+                                answers.allow(method(Requests.CONFIG), new Traveller.OfSandbox(principal)))
+                        .getDynamicMetadata()
+                        .getFieldsMap();
+                assertThat(metadata.get("token_expires").getNumberValue()).isEqualTo((double) second);
+                assertThat(metadata.get("sandbox_id").getStringValue()).isEqualTo(name);
+            }
+            assertThat(parse(answers.allow(
+                                    method(Requests.CONFIG),
+                                    new Traveller.OfSandbox(principal(name, Instant.MAX))))
+                            .getDynamicMetadata()
+                            .getFieldsMap())
+                    .as("a token without end")
+                    .containsOnlyKeys("principal", "sandbox_id", "method");
+        }
+    }
+
+    @Test
     void theIssuerGetsAnAssertion() throws IOException {
-        CheckResponse response = parse(answers.allow(method(Requests.REFRESH), sandbox(), "a.b.c"));
+        CheckResponse response = parse(answers.allow(method(Requests.REFRESH), principal(), "a.b.c"));
         assertThat(headers(response.getOkResponse().getHeadersList()))
                 .containsOnlyKeys("x-sandbox-principal", "x-sandbox-principal-jwt")
                 .containsEntry("x-sandbox-principal-jwt", "a.b.c");
@@ -164,16 +187,24 @@ class AnswersTest {
     }
 
     private static Traveller sandbox() {
-        SandboxId id = new SandboxId("alpha-id");
-        return new Traveller.OfSandbox(new Principal.Sandbox(
+        return new Traveller.OfSandbox(principal());
+    }
+
+    private static Principal.Sandbox principal() {
+        return principal("alpha-id", EXPIRES);
+    }
+
+    private static Principal.Sandbox principal(String name, Instant expires) {
+        SandboxId id = new SandboxId(name);
+        return new Principal.Sandbox(
                 id,
                 new SandboxClaims(
                         id,
                         Optional.of("jti"),
                         Optional.of(new Lineage("lin", 0)),
                         EXPIRES.minusSeconds(3600),
-                        EXPIRES,
-                        "kid")));
+                        expires,
+                        "kid"));
     }
 
     private static CheckResponse parse(Answer answer) throws IOException {

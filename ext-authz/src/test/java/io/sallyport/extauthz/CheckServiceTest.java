@@ -31,7 +31,6 @@ import io.sallyport.base.net.Endpoint;
 import io.sallyport.base.net.GrpcChannels;
 import io.sallyport.base.net.GrpcServers;
 import io.sallyport.extauthz.Decisions.UserMethods;
-import io.sallyport.extauthz.SandboxRecord.State;
 import io.sallyport.identity.Assertion;
 import io.sallyport.identity.AssertionVerifier;
 import io.sallyport.identity.Ed25519;
@@ -206,7 +205,7 @@ class CheckServiceTest {
         while (!deadline.isExpired()) {
             LockSupport.parkNanos(deadline.timeRemaining(TimeUnit.NANOSECONDS));
         }
-        stage.records.release(alive());
+        stage.records.release();
         AuditEvent event = audited.take();
         assertThat(event.reason()).isEqualTo(Reason.DEADLINE_PASSED);
         assertThat(event.principal()).isEqualTo("sandbox;id=\"alpha-id\";source=\"gateway-jwt\"");
@@ -219,23 +218,26 @@ class CheckServiceTest {
                 AuthorizationGrpc.newFutureStub(channel)
                         .check(bundle(stage.identity.token("alpha-id")).build()),
                 AuthorizationGrpc.newFutureStub(channel)
-                        .check(bundle(stage.identity.token("alpha-id")).build()));
+                        .check(bundle(stage.identity.token("beta-id")).build()));
+        while (stage.records.asked.size() < PLACES) {
+            Thread.onSpinWait();
+        }
         CheckResponse refused = check(bundle(stage.identity.token("beta-id")));
         assertThat(refused.getStatus().getCode()).isEqualTo(Status.Code.UNAVAILABLE.value());
         assertThat(audited.take().reason()).isEqualTo(Reason.OVERLOADED);
         // What needs no place is answered all the same.
         assertThat(check(stage.to(Requests.BUNDLE)).getStatus().getCode())
                 .isEqualTo(Status.Code.UNAUTHENTICATED.value());
-        stage.records.release(alive());
+        stage.records.release();
         for (ListenableFuture<CheckResponse> answer : waiting) {
             assertThat(answer.get().getStatus().getCode()).isZero();
         }
-        // And the places are free again.
+        // And the places are free again, each as soon as its thread has ended.
         for (int i = 0; i < 2 * PLACES; i++) {
-            assertThat(check(bundle(stage.identity.token("beta-id")))
-                            .getStatus()
-                            .getCode())
-                    .isZero();
+            Requests next = bundle(stage.identity.token("beta-id"));
+            while (check(next).getStatus().getCode() != 0) {
+                Thread.onSpinWait();
+            }
         }
     }
 
@@ -251,7 +253,7 @@ class CheckServiceTest {
         CheckResponse late = check(bundle(stage.identity.token("alpha-id")));
         assertThat(late.getStatus().getCode()).isEqualTo(Status.Code.UNAVAILABLE.value());
         assertThat(audited.take().reason()).isEqualTo(Reason.SHUTTING_DOWN);
-        stage.records.release(alive());
+        stage.records.release();
         assertThat(before.get().getStatus().getCode()).isZero();
     }
 
@@ -288,10 +290,6 @@ class CheckServiceTest {
 
     private CheckResponse check(Requests request) {
         return AuthorizationGrpc.newBlockingStub(channel).check(request.build());
-    }
-
-    private static RecordLookup alive() {
-        return new RecordLookup.Found(new SandboxRecord("alpha-id", "default", "alpha", State.ACTIVE));
     }
 
     private static MethodDescriptor<byte[], byte[]> rawCheck() {

@@ -12,7 +12,7 @@ import java.util.concurrent.ConcurrentHashMap;
 final class FakeRecords implements RecordSource {
     final List<String> asked = Collections.synchronizedList(new ArrayList<>());
     private final Map<String, RecordLookup> records = new ConcurrentHashMap<>();
-    private final List<CompletableFuture<RecordLookup>> held = Collections.synchronizedList(new ArrayList<>());
+    private final Map<String, CompletableFuture<RecordLookup>> held = new ConcurrentHashMap<>();
     private volatile boolean holding;
 
     FakeRecords with(SandboxRecord sandbox) {
@@ -37,21 +37,25 @@ final class FakeRecords implements RecordSource {
         holding = true;
     }
 
-    void release(RecordLookup lookup) {
+    void release() {
         holding = false;
-        List<CompletableFuture<RecordLookup>> waiting = List.copyOf(held);
+        held.forEach((id, question) -> question.complete(answer(id)));
         held.clear();
-        waiting.forEach(question -> question.complete(lookup));
+    }
+
+    private RecordLookup answer(String id) {
+        return records.getOrDefault(id, new RecordLookup.Missing());
     }
 
     @Override
     public CompletableFuture<RecordLookup> find(SandboxId id) {
-        asked.add(id.value());
         if (holding) {
             CompletableFuture<RecordLookup> question = new CompletableFuture<>();
-            held.add(question);
+            held.put(id.value(), question);
+            asked.add(id.value());
             return question;
         }
-        return CompletableFuture.completedFuture(records.getOrDefault(id.value(), new RecordLookup.Missing()));
+        asked.add(id.value());
+        return CompletableFuture.completedFuture(answer(id.value()));
     }
 }

@@ -48,7 +48,7 @@ class SandboxRecordsTest {
             Thread.onSpinWait();
         }
         time.advance(TTL);
-        source.release(new RecordLookup.Found(new SandboxRecord("alpha-id", "default", "alpha", State.ACTIVE)));
+        source.release();
         assertThat(stateOf(answer.join())).isEqualTo(State.ACTIVE);
         assertThat(records.remembered(ALPHA)).as("as old as its question").isNull();
     }
@@ -93,7 +93,8 @@ class SandboxRecordsTest {
             Thread.onSpinWait();
         }
         CompletableFuture<RecordLookup> second = CompletableFuture.supplyAsync(() -> records.find(ALPHA));
-        source.release(new RecordLookup.Found(new SandboxRecord("alpha-id", "default", "alpha", State.STOPPED)));
+        source.with("alpha-id", "default", "alpha", State.STOPPED);
+        source.release();
         assertThat(stateOf(first.join())).isEqualTo(State.STOPPED);
         assertThat(stateOf(second.join())).isEqualTo(State.STOPPED);
         assertThat(source.asked).hasSize(1);
