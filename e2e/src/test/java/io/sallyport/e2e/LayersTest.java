@@ -21,11 +21,13 @@ import org.junit.jupiter.api.Test;
 class LayersTest {
     private static final JavaClasses CODE = new ClassFileImporter()
             .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+            // Generated, large, and below everything.
+            .withImportOption(location -> !location.contains("/io/sallyport/api/"))
             .importPackages("io.sallyport");
 
     @Test
     void everyModuleIsHere() {
-        assertThat(Stream.of("base", "api", "identity", "policy", "extauthz", "issuer", "envoyconfig", "agent", "e2e")
+        assertThat(Stream.of("base", "identity", "policy", "extauthz", "issuer", "envoyconfig", "agent", "e2e")
                         .filter(module -> CODE.stream()
                                 .noneMatch(each -> each.getPackageName().startsWith("io.sallyport." + module))))
                 .as("modules of which this test sees no class, so that its rules say nothing about them")
@@ -36,6 +38,8 @@ class LayersTest {
     void modulesKnowOnlyWhatIsBelowThem() {
         layeredArchitecture()
                 .consideringOnlyDependenciesInAnyPackage("io.sallyport..")
+                // Of the generated classes none is read in; that the others are here is checked above.
+                .withOptionalLayers(true)
                 .layer("base")
                 .definedBy("io.sallyport.base..")
                 .layer("api")

@@ -46,27 +46,32 @@ public final class FakeExtAuthz implements Closeable {
         FORBIDDEN_HEADERS
     }
 
+    private final AtomicInteger asked = new AtomicInteger();
     private final Closeable server;
 
-    private FakeExtAuthz(Closeable server) {
-        this.server = server;
+    private FakeExtAuthz(Path socket, Nonsense nonsense) throws IOException {
+        server = switch (nonsense) {
+            case HANGS_UP -> raw(socket, new byte[0]);
+            case NOISE -> raw(socket, noise());
+            case A_WEB_PAGE ->
+                raw(
+                        socket,
+                        "HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n\r\n"
+                                .getBytes(StandardCharsets.US_ASCII));
+            case NO_PROTOBUF -> grpc(socket, new byte[] {(byte) 0xff, (byte) 0xff, 0x07});
+            case NO_MESSAGE -> grpc(socket, null);
+            case FORBIDDEN_HEADERS -> grpc(socket, forbiddenHeaders());
+        };
     }
 
     public static FakeExtAuthz start(Path socket, Nonsense nonsense) throws IOException {
         Files.deleteIfExists(socket);
-        return new FakeExtAuthz(
-                switch (nonsense) {
-                    case HANGS_UP -> raw(socket, new byte[0]);
-                    case NOISE -> raw(socket, noise());
-                    case A_WEB_PAGE ->
-                        raw(
-                                socket,
-                                "HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n\r\n"
-                                        .getBytes(StandardCharsets.US_ASCII));
-                    case NO_PROTOBUF -> grpc(socket, new byte[] {(byte) 0xff, (byte) 0xff, 0x07});
-                    case NO_MESSAGE -> grpc(socket, null);
-                    case FORBIDDEN_HEADERS -> grpc(socket, forbiddenHeaders());
-                });
+        return new FakeExtAuthz(socket, nonsense);
+    }
+
+    /** How many connections (or, where it speaks gRPC, calls) it has had. */
+    public int asked() {
+        return asked.get();
     }
 
     @Override
@@ -74,24 +79,24 @@ public final class FakeExtAuthz implements Closeable {
         server.close();
     }
 
-    private static Closeable raw(Path socket, byte[] answer) throws IOException {
+    private Closeable raw(Path socket, byte[] answer) throws IOException {
         ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
         listener.bind(UnixDomainSocketAddress.of(socket));
-        AtomicInteger hangUps = new AtomicInteger();
         Thread.ofPlatform().daemon().name("fake").start(() -> {
             while (listener.isOpen()) {
                 try (SocketChannel connection = listener.accept()) {
+                    asked.incrementAndGet();
                     connection.write(ByteBuffer.wrap(answer));
                 } catch (IOException e) {
                     // Closed by us or by Envoy: both are what this is for, and the next one may come.
-                    hangUps.incrementAndGet();
+                    Thread.onSpinWait();
                 }
             }
         });
         return listener;
     }
 
-    private static Closeable grpc(Path socket, byte @Nullable [] answer) throws IOException {
+    private Closeable grpc(Path socket, byte @Nullable [] answer) throws IOException {
         EventLoopGroup loops = GrpcServers.eventLoops("fake", 1);
         MethodDescriptor<byte[], byte[]> check = MethodDescriptor.<byte[], byte[]>newBuilder()
                 .setFullMethodName(CHECK)
@@ -102,6 +107,7 @@ public final class FakeExtAuthz implements Closeable {
         Server server = GrpcServers.listenOn(new Endpoint.Unix(socket), loops)
                 .addService(ServerServiceDefinition.builder("envoy.service.auth.v3.Authorization")
                         .addMethod(check, ServerCalls.asyncServerStreamingCall((request, observer) -> {
+                            asked.incrementAndGet();
                             if (answer != null) {
                                 observer.onNext(answer);
                             }
