@@ -86,6 +86,8 @@ public final class RunMain implements Callable<Integer> {
     /** The program. */
     public static void main(String[] args) {
         Logging.toStandardError();
+        // The table is what there is to see; what is merely of interest stands in the parts' own logs.
+        java.util.logging.Logger.getLogger("").setLevel(java.util.logging.Level.WARNING);
         PrintStream out =
                 new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), true, StandardCharsets.UTF_8);
         int code = new CommandLine(new RunMain(out))

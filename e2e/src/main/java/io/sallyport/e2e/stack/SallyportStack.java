@@ -258,6 +258,8 @@ public final class SallyportStack implements AutoCloseable {
     public List<String> runProgram(String module, int expected, List<String> arguments) {
         Path log = layout.logs().resolve(module + "-" + arguments.getFirst() + ".log");
         List<String> command = new ArrayList<>(java());
+        // It ends before the best compiler would be done.
+        command.add("-XX:TieredStopAtLevel=1");
         command.addAll(app(module));
         command.addAll(arguments);
         try (Child child = Child.start(module, command, log, "\n")) {
