@@ -77,6 +77,7 @@ class AccessPolicyTest {
                 new Mistake("", "sandbox: is missing; perhaps"),
                 new Mistake("{sandbox: none}", "needs a written reason"),
                 new Mistake("{sandbox: none, reason: \"  \"}", "needs a written reason"),
+                new Mistake("{sandbox: none, reason: \"TODO: why\"}", "needs a written reason"),
                 new Mistake("{sandbox: {id: sandbox_id}, reason: because}", "is only for \"sandbox: none\""),
                 new Mistake("{sandbox: {id: sandbox_id}, agree: sandbox_id}", "expected a list"),
                 new Mistake("{sandbox: {id: sandbox_id}, agree: [sandbox_id]}", "already stands under id"),

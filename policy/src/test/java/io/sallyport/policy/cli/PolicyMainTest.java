@@ -84,7 +84,7 @@ class PolicyMainTest {
     }
 
     @Test
-    void suggestProposesWhatLoads(@TempDir Path directory) throws IOException {
+    void suggestProposesWhatLoadsOnceTheReasonsAreWritten(@TempDir Path directory) throws IOException {
         Path set = directory.resolve("gateway \"quoted\".pb");
         try (var in = PolicyMainTest.class.getResourceAsStream("/io/sallyport/api/openshell-0.1.pb")) {
             assertThat(in).isNotNull();
@@ -99,6 +99,10 @@ class PolicyMainTest {
                         + " workspace_scope.workspace}, require: {workspace_scope.all_workspaces: absent}}")
                 .contains("openshell.v1.OpenShell/RelayStream: {sandbox: none, reason: \"TODO");
         Path rules = Files.writeString(directory.resolve("rules.yaml"), suggested.out);
+        Result undecided = run("validate", "--rules", rules.toString(), "--descriptor-set", set.toString());
+        assertThat(undecided.status).isEqualTo(2);
+        assertThat(undecided.err).contains("needs a written reason");
+        Files.writeString(rules, suggested.out.replace("TODO: why the message need not name a sandbox", "decided"));
         Result valid = run("validate", "--rules", rules.toString(), "--descriptor-set", set.toString());
         assertThat(valid.err).isEmpty();
         assertThat(valid.status).isZero();
