@@ -66,8 +66,24 @@ public final class KeyWatch implements PublicKeySource, AutoCloseable {
 
     /** Looks at this interval from now on, until it is closed. */
     public void start(Duration interval) {
+        start(interval, () -> {});
+    }
+
+    /**
+     * Looks at this interval from now on, until it is closed.
+     *
+     * @param afterEachTurn is called at the end of each turn, on the thread that looks; quick, and never throws
+     */
+    public void start(Duration interval, Runnable afterEachTurn) {
         long nanos = interval.toNanos();
-        var _ = scheduler.scheduleWithFixedDelay(this::look, nanos, nanos, TimeUnit.NANOSECONDS);
+        var _ = scheduler.scheduleWithFixedDelay(
+                () -> {
+                    look();
+                    afterEachTurn.run();
+                },
+                nanos,
+                nanos,
+                TimeUnit.NANOSECONDS);
     }
 
     /** The keys in use. The same object until they change. */

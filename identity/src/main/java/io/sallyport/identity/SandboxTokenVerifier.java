@@ -1,6 +1,7 @@
 package io.sallyport.identity;
 
 import com.nimbusds.jose.JWSVerifier;
+import io.sallyport.base.Derived;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import java.time.Duration;
