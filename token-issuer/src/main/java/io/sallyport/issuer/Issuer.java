@@ -20,8 +20,8 @@ import io.sallyport.issuer.service.IdSource;
 import io.sallyport.issuer.service.RegistryService;
 import io.sallyport.issuer.service.TokenMint;
 import io.sallyport.issuer.service.TokenService;
+import io.sallyport.issuer.store.JdbcStore;
 import io.sallyport.issuer.store.SandboxStore;
-import io.sallyport.issuer.store.SqliteStore;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -137,8 +137,8 @@ public final class Issuer implements AutoCloseable {
         keys.follow(settings.keys().poll());
         Ed25519 signatures = Ed25519.choose();
         AuditLog audit = begin(parts, AuditLog.start("token-issuer", settings.auditFile()));
-        SandboxStore store = begin(parts, SqliteStore.open(settings.database()));
-        StoreHealth health = begin(parts, new StoreHealth(store, clock, probing));
+        SandboxStore store = begin(parts, JdbcStore.sqlite(settings.database()));
+        StoreHealth health = begin(parts, new StoreHealth(store::probe, clock, probing));
         health.start();
 
         Calls calls = new Calls(audit, clock, System::nanoTime, health::suspect);
