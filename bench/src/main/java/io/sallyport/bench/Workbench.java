@@ -25,15 +25,20 @@ import io.sallyport.e2e.stack.StackException;
 import io.sallyport.identity.KeyDirectory;
 import io.sallyport.policy.AccessPolicy;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.jar.JarEntry;
+import java.util.jar.JarFile;
+import java.util.jar.JarOutputStream;
 import java.util.stream.Stream;
 
 /** A scratch directory with keys and settings, an issuer that knows everybody, and the processes to be measured. */
@@ -108,7 +113,10 @@ final class Workbench implements AutoCloseable {
     /** The peer that allows everything: the same libraries and flags, and a cache made the same way. */
     Subject startAlwaysOk() throws IOException, InterruptedException {
         Path cache = root.resolve("bench/target/app/always-ok.aot");
-        if (!Files.exists(cache) || isOlder(cache, root.resolve("bench/target/app/sallyport-bench.jar"))) {
+        if (!Files.exists(cache)
+                || isOlder(cache, root.resolve("bench/target/app/sallyport-bench.jar"))
+                || isOlder(cache, root.resolve("ext-authz/target/app/sallyport-ext-authz.jar"))) {
+            writeAlwaysOkJar();
             trainAlwaysOk(cache);
         }
         Endpoint endpoint = new Endpoint.Unix(scratch.resolve("always-ok-" + ++started));
@@ -209,12 +217,32 @@ final class Workbench implements AutoCloseable {
 
     private List<String> alwaysOk(Endpoint endpoint) throws IOException {
         // The libraries of ext-authz, not ours: the peer is to have no more than it has.
-        StringBuilder path = new StringBuilder(
-                root.resolve("bench/target/app/sallyport-bench.jar").toString());
+        StringBuilder path = new StringBuilder(alwaysOkJar().toString());
         try (Stream<Path> jars = Files.list(root.resolve("ext-authz/target/app/lib"))) {
             jars.sorted().forEach(jar -> path.append(':').append(jar));
         }
         return List.of("-cp", path.toString(), AlwaysOkMain.class.getName(), endpoint.toString());
+    }
+
+    private Path alwaysOkJar() {
+        return root.resolve("bench/target/app/always-ok.jar");
+    }
+
+    /** Only the peer's own classes: our jar names our libraries in its manifest, and the peer would hold each one twice. */
+    private void writeAlwaysOkJar() throws IOException {
+        String prefix = AlwaysOkMain.class.getName().replace('.', '/');
+        try (JarFile ours = new JarFile(
+                        root.resolve("bench/target/app/sallyport-bench.jar").toFile());
+                JarOutputStream its = new JarOutputStream(Files.newOutputStream(alwaysOkJar()))) {
+            for (JarEntry entry : Collections.list(ours.entries())) {
+                if (entry.getName().startsWith(prefix)) {
+                    its.putNextEntry(new JarEntry(entry.getName()));
+                    try (InputStream content = ours.getInputStream(entry)) {
+                        content.transferTo(its);
+                    }
+                }
+            }
+        }
     }
 
     private void serveFeed() throws IOException {
