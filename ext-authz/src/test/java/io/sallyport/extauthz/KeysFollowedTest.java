@@ -18,7 +18,7 @@ import io.grpc.stub.StreamObserver;
 import io.netty.channel.EventLoopGroup;
 import io.sallyport.api.feed.v1.GetRecordRequest;
 import io.sallyport.api.feed.v1.IdentityFeedGrpc;
-import io.sallyport.api.openshell01.GetSandboxConfigRequest;
+import io.sallyport.api.openshell00.sandbox.GetSandboxConfigRequest;
 import io.sallyport.api.registry.v1.Sandbox;
 import io.sallyport.api.registry.v1.SandboxState;
 import io.sallyport.base.RejectedException;

@@ -66,11 +66,14 @@ class KeyRotationProcessTest {
         Path keys = directory.resolve("keys/jwt");
         String first = KeyDirectory.readSigning(keys).keyId();
         AtomicBoolean enough = new AtomicBoolean();
-        Process process = start(settings);
-        try (KeyWatch watch = KeyWatch.open(keys, KeyDirectory.Use.VERIFY, System::nanoTime);
+        try (IssuerProcess process = IssuerProcess.start(settings, directory);
+                KeyWatch watch = KeyWatch.open(keys, KeyDirectory.Use.VERIFY, System::nanoTime);
                 HttpClient http = HttpClient.newHttpClient()) {
             watch.start(Duration.ofMillis(50));
-            String address = awaitReady(process);
+            process.awaitReady();
+            Matcher ready = READY.matcher(process.said());
+            assertThat(ready.find()).as(process.said()).isTrue();
+            String address = ready.group(1);
             List<Thread> callers = new ArrayList<>();
             for (int i = 0; i < CALLERS; i++) {
                 String id = "s" + i;
@@ -103,7 +106,7 @@ class KeyRotationProcessTest {
                     .as("all replicas see it: none may go")
                     .isEqualTo(200);
             assertThat(health.body()).contains("names key nobody");
-            RunningIssuer.await(() -> log().split("WARNING KeyWatch: keys: ", -1).length > 3);
+            RunningIssuer.await(() -> said(process).split("WARNING KeyWatch: keys: ", -1).length > 3);
             signedBy.clear();
             RunningIssuer.await(() -> signedBy.contains(second));
             Files.writeString(active, whole);
@@ -123,7 +126,6 @@ class KeyRotationProcessTest {
                     .isEmpty();
         } finally {
             enough.set(true);
-            process.destroyForcibly();
             var _ = eventLoops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
         }
     }
@@ -172,33 +174,9 @@ class KeyRotationProcessTest {
         }
     }
 
-    private Process start(Path settings) throws Exception {
-        return new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin/java").toString(),
-                        "--enable-native-access=ALL-UNNAMED",
-                        "--sun-misc-unsafe-memory-access=allow",
-                        "-XX:+UseSerialGC",
-                        "-cp",
-                        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
-                        "io.sallyport.issuer.IssuerMain",
-                        "serve",
-                        "--config",
-                        settings.toString())
-                .redirectOutput(directory.resolve("out").toFile())
-                .redirectError(directory.resolve("log").toFile())
-                .start();
-    }
-
-    private String awaitReady(Process process) throws Exception {
-        RunningIssuer.await(() -> !process.isAlive() || READY.matcher(log()).find());
-        Matcher ready = READY.matcher(log());
-        assertThat(ready.find()).as(log()).isTrue();
-        return ready.group(1);
-    }
-
-    private String log() {
+    private static String said(IssuerProcess process) {
         try {
-            return Files.readString(directory.resolve("log"));
+            return process.said();
         } catch (IOException e) {
             throw new AssertionError(e);
         }
