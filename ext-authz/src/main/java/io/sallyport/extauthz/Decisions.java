@@ -197,16 +197,18 @@ final class Decisions {
         if (header != null && !header.equals(own.id())) {
             return deny(Reason.SANDBOX_HEADER, principal, header, "");
         }
+        MethodRule rule = method.rule();
+        // Of a body that crosses the limit with its last frame, Envoy brings a part, and says how long the whole is.
+        long size = Math.max(call.size(), call.body().remaining());
+        if (size > rule.bodyLimit()) {
+            return deny(Reason.BODY_TOO_LARGE, principal, null, size + " bytes");
+        }
         if (!call.bodyIsWhole()) {
             return deny(
                     Reason.BODY_PARTIAL,
                     principal,
                     null,
                     call.body().remaining() + " of " + call.size() + " bytes came with the question");
-        }
-        MethodRule rule = method.rule();
-        if (call.body().remaining() > rule.bodyLimit()) {
-            return deny(Reason.BODY_TOO_LARGE, principal, null, call.body().remaining() + " bytes");
         }
         References references;
         try {
