@@ -219,8 +219,7 @@ final class Workbench implements AutoCloseable {
     /** Our classes, and the libraries of ext-authz rather than ours: the peer is to have no more than it has. */
     private List<Path> peerJars() throws IOException {
         try (Stream<Path> libraries = Files.list(root.resolve("ext-authz/target/app/lib"))) {
-            return Stream.concat(
-                            Stream.of(root.resolve("bench/target/app/sallyport-bench.jar")), libraries.sorted())
+            return Stream.concat(Stream.of(root.resolve("bench/target/app/sallyport-bench.jar")), libraries.sorted())
                     .toList();
         }
     }

@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The order of the questions is fixed, and each has one answer: the route's policy is ours → the method is known and
  * open → the content type → the credential → the caller's kind → the caller's record → {@code x-sandbox-id} → the body is
- * whole → it reads in one way → it names the caller and nobody else. What a body says is read only when all before has been
+ * within its limit → it is whole → it reads in one way → it names the caller and nobody else. What a body says is read only when all before has been
  * passed, and nothing but the caller's own record is ever looked up, so that no answer tells whether another sandbox exists.
  */
 final class Decisions {
