@@ -43,7 +43,7 @@ class LoadTest {
     private ManagedChannel channel;
 
     /** How the server answers one call in the middle of all. */
-    private enum Answering {
+    enum Answering {
         WELL,
         WITH_A_DENIAL,
         WITH_AN_ERROR
