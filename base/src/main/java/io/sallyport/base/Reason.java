@@ -47,6 +47,8 @@ public enum Reason {
     TOKEN_LIFETIME(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
     TOKEN_NOT_YET_VALID(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
     TOKEN_EXPIRED(Code.UNAUTHENTICATED, "token expired"),
+    /** The token, its lineage, everything its sandbox had so far, or everything its key signed was taken back. */
+    TOKEN_REVOKED(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
     SANDBOX_UNKNOWN(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
     SANDBOX_DELETED(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
     /** A good token, but of no lineage that the issuer opened for this sandbox: it cannot be renewed. */
@@ -103,6 +105,8 @@ public enum Reason {
 
     // Ours is away or unsure: UNAVAILABLE. Never "allow".
     ISSUER_UNAVAILABLE(Code.UNAVAILABLE, Texts.TRY_AGAIN),
+    /** ext-authz has not heard from the issuer for so long that it may have missed a revocation. */
+    FEED_STALE(Code.UNAVAILABLE, Texts.TRY_AGAIN),
     STORE_UNAVAILABLE(Code.UNAVAILABLE, Texts.TRY_AGAIN),
     POLICY_MISMATCH(Code.UNAVAILABLE, Texts.TRY_AGAIN),
     OVERLOADED(Code.UNAVAILABLE, Texts.TRY_AGAIN),

@@ -1,9 +1,12 @@
 package io.sallyport.identity;
 
+import io.sallyport.base.Derived;
+import io.sallyport.identity.Ed25519Jws.Signers;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Objects;
+import java.util.function.Supplier;
 
 /** Signs assertions: own {@code typ}, own key, seconds of life. */
 public final class AssertionMinter {
@@ -17,25 +20,42 @@ public final class AssertionMinter {
     static final String EXT_AUTHZ_SUBJECT = "sallyport:ext-authz";
 
     private final GatewayId gateway;
-    private final String keyId;
-    private final Ed25519Jws.Signer signer;
+    private final Supplier<Signers> signers;
     private final long lifetimeSeconds;
     private final InstantSource clock;
 
-    /** @param lifetime whole seconds, 1 to 60 */
+    /**
+     * Signs with one key, for ever.
+     *
+     * @param lifetime whole seconds, 1 to 60
+     */
     public AssertionMinter(
             GatewayId gateway, SigningKey key, Duration lifetime, Ed25519 signatures, InstantSource clock) {
+        this(gateway, fixed(SigningKeys.of(key)), lifetime, signatures, clock);
+    }
+
+    /**
+     * Signs with the key that is active at the time.
+     *
+     * @param keys the keys there are now; gives the same object until they change
+     * @param lifetime whole seconds, 1 to 60
+     */
+    public AssertionMinter(
+            GatewayId gateway, Supplier<SigningKeys> keys, Duration lifetime, Ed25519 signatures, InstantSource clock) {
         if (lifetime.toSeconds() < 1 || lifetime.compareTo(MAX_LIFETIME) > 0) {
             throw new IllegalArgumentException("an assertion lives 1 to 60 s, not " + lifetime);
         }
         this.gateway = gateway;
-        this.keyId = key.keyId();
-        this.signer = new Ed25519Jws.Signer(key, signatures);
+        this.signers = new Derived<>(keys, snapshot -> new Signers(snapshot, signatures));
         this.lifetimeSeconds = lifetime.toSeconds();
         this.clock = Objects.requireNonNull(clock, "clock is null");
     }
 
-    /** The compact form (RFC 7515), good from now on for the lifetime. */
+    /**
+     * The compact form (RFC 7515), good from now on for the lifetime.
+     *
+     * @throws IllegalStateException when no key may sign
+     */
     public String mint(Assertion assertion) {
         long now = clock.instant().getEpochSecond();
         String payload = Json.object(json -> {
@@ -67,6 +87,13 @@ public final class AssertionMinter {
             json.writeNumberProperty("iat", now);
             json.writeNumberProperty("exp", now + lifetimeSeconds);
         });
-        return Ed25519Jws.sign(TYPE, keyId, signer, payload);
+        Signers keys = signers.get();
+        String keyId = keys.active();
+        return keys.sign(keyId, Ed25519Jws.signingInput(TYPE, keyId, payload))
+                .orElseThrow(() -> new IllegalStateException("the active key is not among the keys"));
+    }
+
+    private static Supplier<SigningKeys> fixed(SigningKeys keys) {
+        return () -> keys;
     }
 }

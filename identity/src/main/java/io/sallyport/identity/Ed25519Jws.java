@@ -1,20 +1,19 @@
 package io.sallyport.identity;
 
-import com.nimbusds.jose.JOSEException;
 import com.nimbusds.jose.JOSEObjectType;
 import com.nimbusds.jose.JWSAlgorithm;
 import com.nimbusds.jose.JWSHeader;
-import com.nimbusds.jose.JWSObject;
-import com.nimbusds.jose.JWSSigner;
 import com.nimbusds.jose.JWSVerifier;
-import com.nimbusds.jose.Payload;
 import com.nimbusds.jose.crypto.impl.BaseJWSProvider;
 import com.nimbusds.jose.util.Base64URL;
+import java.nio.charset.StandardCharsets;
 import java.security.PrivateKey;
 import java.security.PublicKey;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /** Lets Nimbus sign and verify ({@code alg} EdDSA, RFC 8037) with the provider that was chosen at start. */
 final class Ed25519Jws {
@@ -32,19 +31,41 @@ final class Ed25519Jws {
         return Map.copyOf(verifiers);
     }
 
-    /** The compact form of a payload, with a header of {@code alg}, {@code kid}, {@code typ}. */
-    static String sign(String type, String keyId, Signer signer, String payload) {
+    /** What is signed (RFC 7515, section 5.1): a header of {@code alg}, {@code kid}, {@code typ}, a dot, the payload. */
+    static String signingInput(String type, String keyId, String payload) {
         JWSHeader header = new JWSHeader.Builder(JWSAlgorithm.EdDSA)
                 .keyID(keyId)
                 .type(new JOSEObjectType(type))
                 .build();
-        JWSObject jws = new JWSObject(header, new Payload(payload));
-        try {
-            jws.sign(signer);
-        } catch (JOSEException e) {
-            throw new IllegalStateException("signing failed with key " + keyId + ": " + e.getMessage());
+        return header.toBase64URL() + "." + Base64URL.encode(payload);
+    }
+
+    /** Private keys in the form that the provider works with fastest. */
+    static final class Signers {
+        private final SigningKeys keys;
+        private final Map<String, PrivateKey> prepared;
+        private final Ed25519 signatures;
+
+        Signers(SigningKeys keys, Ed25519 signatures) {
+            this.keys = keys;
+            this.prepared = keys.all().stream()
+                    .collect(Collectors.toUnmodifiableMap(SigningKey::keyId, key -> signatures.prepare(key.key())));
+            this.signatures = signatures;
         }
-        return jws.serialize();
+
+        /** {@code kid} of the key that signs what is new. */
+        String active() {
+            return keys.active().keyId();
+        }
+
+        /** The compact form (RFC 7515, section 7.1) of what is signed here by that key; empty when it is not there. */
+        Optional<String> sign(String keyId, String signingInput) {
+            PrivateKey key = prepared.get(keyId);
+            return key == null
+                    ? Optional.empty()
+                    : Optional.of(signingInput + "."
+                            + Base64URL.encode(signatures.sign(key, signingInput.getBytes(StandardCharsets.US_ASCII))));
+        }
     }
 
     static final class Verifier extends BaseJWSProvider implements JWSVerifier {
@@ -61,22 +82,6 @@ final class Ed25519Jws {
         public boolean verify(JWSHeader header, byte[] signingInput, Base64URL signature) {
             return JWSAlgorithm.EdDSA.equals(header.getAlgorithm())
                     && signatures.verify(key, signingInput, signature.decode());
-        }
-    }
-
-    static final class Signer extends BaseJWSProvider implements JWSSigner {
-        private final PrivateKey key;
-        private final Ed25519 signatures;
-
-        Signer(SigningKey key, Ed25519 signatures) {
-            super(Set.of(JWSAlgorithm.EdDSA));
-            this.key = signatures.prepare(key.key());
-            this.signatures = signatures;
-        }
-
-        @Override
-        public Base64URL sign(JWSHeader header, byte[] signingInput) {
-            return Base64URL.encode(signatures.sign(key, signingInput));
         }
     }
 }

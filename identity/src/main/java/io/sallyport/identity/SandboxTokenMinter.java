@@ -1,33 +1,60 @@
 package io.sallyport.identity;
 
+import io.sallyport.base.Derived;
+import io.sallyport.identity.Ed25519Jws.Signers;
 import java.time.Instant;
+import java.util.Optional;
+import java.util.function.Supplier;
 
-/** Signs sandbox tokens. The same claims always give the same token, byte for byte. */
+/**
+ * Signs sandbox tokens. The same claims always give the same token, byte for byte.
+ *
+ * <p>Making a token has two steps, so that it can be made again without ever having been stored: {@link #signingInput}
+ * says what is signed, and {@link #sign} signs it. Who keeps the first result and the {@code kid} can repeat the second
+ * on any replica for as long as the key's private half is kept.
+ */
 public final class SandboxTokenMinter {
     private final GatewayId gateway;
-    private final String keyId;
-    private final Ed25519Jws.Signer signer;
+    private final Supplier<Signers> signers;
 
+    /** Signs with one key, for ever. */
     public SandboxTokenMinter(GatewayId gateway, SigningKey key, Ed25519 signatures) {
-        this.gateway = gateway;
-        this.keyId = key.keyId();
-        this.signer = new Ed25519Jws.Signer(key, signatures);
+        this(gateway, fixed(SigningKeys.of(key)), signatures);
     }
 
-    /** {@code kid} of the key that signs: what {@link SandboxClaims#keyId()} of a new token must be. */
+    /** @param keys the keys there are now; asked anew for each token, and gives the same object until they change */
+    public SandboxTokenMinter(GatewayId gateway, Supplier<SigningKeys> keys, Ed25519 signatures) {
+        this.gateway = gateway;
+        this.signers = new Derived<>(keys, snapshot -> new Signers(snapshot, signatures));
+    }
+
+    /**
+     * {@code kid} of the key that signs what is new: what {@link SandboxClaims#keyId()} of a new token must be.
+     *
+     * @throws IllegalStateException when no key may sign
+     */
     public String keyId() {
-        return keyId;
+        return signers.get().active();
     }
 
     /**
      * The compact form (RFC 7515) of a token with these claims.
      *
-     * @throws IllegalArgumentException when {@code claims.keyId()} is not the key's own, or the token would never end
+     * @throws IllegalArgumentException when {@code claims.keyId()} names no key of ours, or the token would never end
      */
     public String mint(SandboxClaims claims) {
-        if (!claims.keyId().equals(keyId)) {
-            throw new IllegalArgumentException("claims name key " + claims.keyId() + ", the key is " + keyId);
-        }
+        return sign(claims.keyId(), signingInput(claims))
+                .orElseThrow(() -> new IllegalArgumentException(
+                        "claims name key " + claims.keyId() + ", which is not one that signs here"));
+    }
+
+    /**
+     * What is signed for a token with these claims: header and payload in base64url, with a dot between them (RFC 7515,
+     * section 5.1). It holds no secret, and with {@code claims.keyId()} it is all that {@link #sign} needs.
+     *
+     * @throws IllegalArgumentException when the token would never end
+     */
+    public String signingInput(SandboxClaims claims) {
         if (claims.expiresAt().equals(Instant.MAX) || !claims.expiresAt().isAfter(claims.issuedAt())) {
             throw new IllegalArgumentException("a minted token ends, and after it began");
         }
@@ -44,6 +71,20 @@ public final class SandboxTokenMinter {
                 json.writeNumberProperty("gen", lineage.generation());
             });
         });
-        return Ed25519Jws.sign("JWT", keyId, signer, payload);
+        return Ed25519Jws.signingInput("JWT", claims.keyId(), payload);
+    }
+
+    /**
+     * The token of a {@link #signingInput}, the same at every call.
+     *
+     * @param keyId {@code kid} of the key to sign with: the active one, or one that was active or is about to be
+     * @return empty when the key's private half is not kept any more, or the key is tainted
+     */
+    public Optional<String> sign(String keyId, String signingInput) {
+        return signers.get().sign(keyId, signingInput);
+    }
+
+    private static Supplier<SigningKeys> fixed(SigningKeys keys) {
+        return () -> keys;
     }
 }

@@ -9,7 +9,10 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Base64;
+import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -58,6 +61,54 @@ class SandboxTokenMinterTest {
                 .hasMessageContaining("other");
         assertThatThrownBy(() -> minter.mint(claims(keyId, Instant.MAX))).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> minter.mint(claims(keyId, NOW))).isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void aTokenIsMadeAgainFromWhatWasSignedAlsoAfterTheKeysChanged() {
+        AtomicReference<SigningKeys> keys = new AtomicReference<>(SigningKeys.of(TestKeys.A));
+        SandboxTokenMinter minter = minter(keys);
+        SandboxClaims claims = claims("key-a", NOW.plusSeconds(3600));
+        String token = minter.mint(claims);
+        String signed = minter.signingInput(claims);
+        assertThat(token).startsWith(signed + ".");
+
+        keys.set(new SigningKeys(Optional.of(TestKeys.B), List.of(TestKeys.A)));
+
+        assertThat(minter.keyId()).isEqualTo("key-b");
+        assertThat(minter.sign("key-a", signed)).contains(token);
+        assertThat(minter.mint(claims)).as("begun before the change").isEqualTo(token);
+        assertThat(minter.sign("key-b", signed)).isNotEmpty().isNotEqualTo(Optional.of(token));
+
+        keys.set(SigningKeys.of(TestKeys.B));
+
+        assertThat(minter.sign("key-a", signed)).isEmpty();
+        assertThatThrownBy(() -> minter.mint(claims)).isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void whatAnotherReplicaSignedWithAKeyNotYetActiveHereIsSignedAgain() {
+        SandboxTokenMinter ahead = minter(new AtomicReference<>(SigningKeys.of(TestKeys.B)));
+        SandboxTokenMinter behind =
+                minter(new AtomicReference<>(new SigningKeys(Optional.of(TestKeys.A), List.of(TestKeys.B))));
+        SandboxClaims claims = claims("key-b", NOW.plusSeconds(3600));
+
+        assertThat(behind.keyId()).isEqualTo("key-a");
+        assertThat(behind.sign("key-b", ahead.signingInput(claims))).contains(ahead.mint(claims));
+    }
+
+    @Test
+    void withoutAnActiveKeyNothingNewIsSigned() {
+        SigningKeys tainted = new SigningKeys(Optional.empty(), List.of(TestKeys.A));
+
+        assertThat(tainted.canSign()).isFalse();
+        assertThat(tainted).hasToString("SigningKeys[active none, 1 in all]");
+        assertThatThrownBy(() -> minter(new AtomicReference<>(tainted)).keyId())
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("keys rotate DIR activate");
+    }
+
+    private static SandboxTokenMinter minter(AtomicReference<SigningKeys> keys) {
+        return new SandboxTokenMinter(GATEWAY, () -> Objects.requireNonNull(keys.get()), TestKeys.signatures());
     }
 
     private static SandboxClaims claims(String keyId, Instant expiresAt) {
