@@ -26,14 +26,19 @@ import io.sallyport.e2e.stack.StackException;
 import io.sallyport.identity.KeyDirectory;
 import io.sallyport.policy.AccessPolicy;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.TimeUnit;
+import java.util.jar.JarEntry;
+import java.util.jar.JarFile;
+import java.util.jar.JarOutputStream;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -113,6 +118,7 @@ final class Workbench implements AutoCloseable {
     Subject startAlwaysOk() throws IOException, InterruptedException {
         Path cache = root.resolve("bench/target/app/always-ok.aot");
         if (!fits(cache)) {
+            writeAlwaysOkJar();
             trainAlwaysOk(cache);
         }
         Endpoint endpoint = new Endpoint.Unix(scratch.resolve("always-ok-" + ++started));
@@ -212,29 +218,53 @@ final class Workbench implements AutoCloseable {
     }
 
     private List<String> alwaysOk(Endpoint endpoint) throws IOException {
-        String path = peerJars().stream().map(Path::toString).collect(Collectors.joining(":"));
+        String path = Stream.concat(Stream.of(alwaysOkJar()), libraries().stream())
+                .map(Path::toString)
+                .collect(Collectors.joining(":"));
         return List.of("-cp", path, AlwaysOkMain.class.getName(), endpoint.toString());
     }
 
-    /** Our classes, and the libraries of ext-authz rather than ours: the peer is to have no more than it has. */
-    private List<Path> peerJars() throws IOException {
-        try (Stream<Path> libraries = Files.list(root.resolve("ext-authz/target/app/lib"))) {
-            return Stream.concat(Stream.of(root.resolve("bench/target/app/sallyport-bench.jar")), libraries.sorted())
-                    .toList();
+    /** Those of ext-authz rather than ours: the peer is to have no more than it has. */
+    private List<Path> libraries() throws IOException {
+        try (Stream<Path> jars = Files.list(root.resolve("ext-authz/target/app/lib"))) {
+            return jars.sorted().toList();
         }
     }
 
     /** Whether the peer's cache is of these very jars: for others the JVM starts without, and the peer would be handicapped. */
     private boolean fits(Path cache) throws IOException {
-        if (!Files.exists(cache)) {
+        if (!Files.exists(cache) || !Files.exists(alwaysOkJar())) {
             return false;
         }
-        for (Path jar : peerJars()) {
+        List<Path> jars = new ArrayList<>(libraries());
+        jars.add(root.resolve("bench/target/app/sallyport-bench.jar"));
+        for (Path jar : jars) {
             if (Files.getLastModifiedTime(jar).compareTo(Files.getLastModifiedTime(cache)) > 0) {
                 return false;
             }
         }
         return true;
+    }
+
+    private Path alwaysOkJar() {
+        return root.resolve("bench/target/app/always-ok.jar");
+    }
+
+    /** Only the peer's own classes: our jar names our libraries in its manifest, and the peer would hold each one twice. */
+    private void writeAlwaysOkJar() throws IOException {
+        String prefix = AlwaysOkMain.class.getName().replace('.', '/');
+        try (JarFile ours = new JarFile(
+                        root.resolve("bench/target/app/sallyport-bench.jar").toFile());
+                JarOutputStream its = new JarOutputStream(Files.newOutputStream(alwaysOkJar()))) {
+            for (JarEntry entry : Collections.list(ours.entries())) {
+                if (entry.getName().startsWith(prefix)) {
+                    its.putNextEntry(new JarEntry(entry.getName()));
+                    try (InputStream content = ours.getInputStream(entry)) {
+                        content.transferTo(its);
+                    }
+                }
+            }
+        }
     }
 
     private void serveFeed() throws IOException {
