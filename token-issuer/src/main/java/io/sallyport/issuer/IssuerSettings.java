@@ -5,6 +5,7 @@ import io.sallyport.base.settings.InvalidSettingsException;
 import io.sallyport.base.settings.Problems;
 import io.sallyport.base.settings.Settings;
 import io.sallyport.identity.GatewayId;
+import io.sallyport.identity.KeyWatch;
 import io.sallyport.issuer.service.SandboxLimits;
 import io.sallyport.issuer.store.RefreshRules;
 import java.nio.file.Path;
@@ -16,8 +17,7 @@ import java.time.Duration;
  * @param gateway the gateway whose sandboxes are served
  * @param listeners where the issuer listens
  * @param database the SQLite file
- * @param tokenKeys key directory whose signing half signs sandbox tokens
- * @param assertionKeys key directory whose public half verifies ext-authz's assertions
+ * @param keys the key directories
  * @param tokens how long tokens live
  * @param refresh when a token is exchanged for the next one
  * @param limits how often one sandbox may ask for tokens
@@ -27,8 +27,7 @@ public record IssuerSettings(
         GatewayId gateway,
         Listeners listeners,
         Path database,
-        Path tokenKeys,
-        Path assertionKeys,
+        Keys keys,
         Tokens tokens,
         RefreshRules refresh,
         SandboxLimits.Rates limits,
@@ -44,6 +43,16 @@ public record IssuerSettings(
      * @param http public keys and health
      */
     public record Listeners(Endpoint envoy, Endpoint feed, Endpoint.Unix registry, Endpoint.Tcp http) {}
+
+    /**
+     * The key directories.
+     *
+     * @param tokens its signing half signs sandbox tokens
+     * @param assertion its public half verifies ext-authz's assertions
+     * @param poll how often both are looked at
+     * @param jwksMaxAge how long others may keep our published keys (RFC 9111, {@code max-age}); whole seconds
+     */
+    public record Keys(Path tokens, Path assertion, Duration poll, Duration jwksMaxAge) {}
 
     /**
      * How long tokens live.
@@ -79,9 +88,7 @@ public record IssuerSettings(
         Settings store = settings.section("store");
         Path database = absolute(store, "sqlite");
 
-        Settings keys = settings.section("keys");
-        Path tokenKeys = absolute(keys, "tokens");
-        Path assertionKeys = absolute(keys, "assertion");
+        Keys keys = keys(settings.section("keys"));
 
         Settings tokens = settings.section("tokens");
         Duration longest = Duration.ofDays(365);
@@ -112,8 +119,7 @@ public record IssuerSettings(
                 gateway,
                 new Listeners(envoy, feed, registry, http),
                 database,
-                tokenKeys,
-                assertionKeys,
+                keys,
                 new Tokens(lifetime, maxLifetime, leeway),
                 refresh,
                 rates,
@@ -132,6 +138,17 @@ public record IssuerSettings(
                 refresh.integer("lineages", 8, 1, 1_000),
                 maxLifetime,
                 leeway);
+    }
+
+    private static Keys keys(Settings keys) {
+        Path tokens = absolute(keys, "tokens");
+        Path assertion = absolute(keys, "assertion");
+        Duration poll = keys.duration("poll", KeyWatch.DEFAULT_INTERVAL, Duration.ofMillis(10), Duration.ofMinutes(10));
+        Duration maxAge = keys.duration("jwks-max-age", Duration.ofSeconds(60), Duration.ZERO, Duration.ofHours(24));
+        if (maxAge.toMillis() % 1000 != 0) {
+            keys.problem("jwks-max-age", "expected whole seconds: HTTP counts nothing smaller");
+        }
+        return new Keys(tokens, assertion, poll, maxAge);
     }
 
     private static Endpoint local(Settings listen, String key) {

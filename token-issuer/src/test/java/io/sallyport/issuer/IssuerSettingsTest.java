@@ -8,6 +8,8 @@ import io.sallyport.base.settings.InvalidSettingsException;
 import io.sallyport.base.settings.Problems;
 import io.sallyport.base.settings.Settings;
 import io.sallyport.identity.GatewayId;
+import io.sallyport.issuer.service.SandboxLimits;
+import io.sallyport.issuer.store.RefreshRules;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
@@ -24,8 +26,10 @@ class IssuerSettingsTest {
               registry: unix:/run/s/registry.sock
               http: 127.0.0.1:8081
             store: {sqlite: /var/lib/s/issuer.db}
-            keys: {tokens: /etc/s/jwt, assertion: /etc/s/assertion}
+            keys: {tokens: /etc/s/jwt, assertion: /etc/s/assertion, poll: 3s, jwks-max-age: 5m}
             tokens: {lifetime: 30m, max-lifetime: 12h, leeway: 5s}
+            refresh: {renewal-window: 2h, retry-grace: 1m, bootstrap-reuse: never, on-reuse: revoke-lineage, lineages: 2}
+            limits: {requests-per-minute: 60, burst: 5, concurrent: 3}
             audit: {file: /var/log/s/audit.jsonl}
             """;
 
@@ -40,9 +44,21 @@ class IssuerSettingsTest {
                                 new Endpoint.Unix(Path.of("/run/s/registry.sock")),
                                 new Endpoint.Tcp("127.0.0.1", 8081)),
                         Path.of("/var/lib/s/issuer.db"),
-                        Path.of("/etc/s/jwt"),
-                        Path.of("/etc/s/assertion"),
+                        new IssuerSettings.Keys(
+                                Path.of("/etc/s/jwt"),
+                                Path.of("/etc/s/assertion"),
+                                Duration.ofSeconds(3),
+                                Duration.ofMinutes(5)),
                         new IssuerSettings.Tokens(Duration.ofMinutes(30), Duration.ofHours(12), Duration.ofSeconds(5)),
+                        new RefreshRules(
+                                Duration.ofHours(2),
+                                Duration.ofMinutes(1),
+                                RefreshRules.BootstrapReuse.NEVER,
+                                RefreshRules.OnReuse.REVOKE_LINEAGE,
+                                2,
+                                Duration.ofHours(12),
+                                Duration.ofSeconds(5)),
+                        new SandboxLimits.Rates(60, 5, 3),
                         Path.of("/var/log/s/audit.jsonl")));
     }
 
@@ -51,6 +67,31 @@ class IssuerSettingsTest {
         assertThat(read(GOOD.replaceAll("(?m)^tokens: .*\n", "")).tokens())
                 .isEqualTo(
                         new IssuerSettings.Tokens(Duration.ofHours(1), Duration.ofHours(24), Duration.ofSeconds(60)));
+    }
+
+    @Test
+    void renewalAndLimitsHaveDefaults() throws Exception {
+        IssuerSettings settings = read(GOOD.replaceAll("(?m)^(refresh|limits|tokens): .*\n", ""));
+
+        assertThat(settings.refresh())
+                .isEqualTo(new RefreshRules(
+                        Duration.ofHours(24),
+                        Duration.ofMinutes(2),
+                        RefreshRules.BootstrapReuse.RENEWAL_WINDOW,
+                        RefreshRules.OnReuse.REFUSE,
+                        8,
+                        Duration.ofHours(24),
+                        Duration.ofSeconds(60)));
+        assertThat(settings.limits()).isEqualTo(new SandboxLimits.Rates(30, 10, 8));
+    }
+
+    @Test
+    void keysAreLookedAtEveryTenSecondsAndKeptByOthersForAMinute() throws Exception {
+        IssuerSettings.Keys keys =
+                read(GOOD.replace(", poll: 3s, jwks-max-age: 5m", "")).keys();
+
+        assertThat(keys.poll()).isEqualTo(Duration.ofSeconds(10));
+        assertThat(keys.jwksMaxAge()).isEqualTo(Duration.ofSeconds(60));
     }
 
     @ParameterizedTest

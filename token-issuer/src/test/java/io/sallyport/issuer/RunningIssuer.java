@@ -86,13 +86,13 @@ final class RunningIssuer implements AutoCloseable {
         this.settings = settings;
         extAuthz = new AssertionMinter(
                 GATEWAY,
-                KeyDirectory.readSigning(settings.assertionKeys()),
+                KeyDirectory.readSigning(settings.keys().assertion()),
                 Duration.ofSeconds(10),
                 Ed25519.portable(),
                 clock);
         verifier = new SandboxTokenVerifier(
                 GATEWAY,
-                KeyDirectory.readPublic(settings.tokenKeys()),
+                KeyDirectory.readPublic(settings.keys().tokens()),
                 new SandboxTokenVerifier.Limits(Duration.ofHours(24), Duration.ofSeconds(60), false),
                 Ed25519.portable(),
                 clock);
@@ -129,6 +129,7 @@ final class RunningIssuer implements AutoCloseable {
                 store: {sqlite: %2$s}
                 keys: {tokens: %1$s/keys/jwt, assertion: %1$s/keys/assertion}
                 tokens: {lifetime: 1h, max-lifetime: 24h, leeway: 60s}
+                limits: {requests-per-minute: 1000000, burst: 1000, concurrent: 1000}
                 audit: {file: %1$s/audit.jsonl}
                 """.formatted(directory, database));
     }

@@ -52,15 +52,21 @@ public final class Commands {
      */
     public static void addTo(CommandLine root, Console console, Supplier<String> names) {
         TokenFiles files = new TokenFiles(names);
-        root.addSubcommand(new CommandLine(new Keys()).addSubcommand(new GenerateKeys(console)));
-        root.addSubcommand(new CommandLine(new Sandboxes())
+        CommandLine keys = new CommandLine(new Keys()).addSubcommand(new GenerateKeys(console));
+        RevocationCommands.addToKeys(keys, console);
+        root.addSubcommand(keys);
+        CommandLine sandboxes = new CommandLine(new Sandboxes())
                 .addSubcommand(new CreateSandbox(console, files))
                 .addSubcommand(new GetSandbox(console))
                 .addSubcommand(new ListSandboxes(console))
-                .addSubcommand(new DeleteSandbox(console, files)));
-        root.addSubcommand(new CommandLine(new Tokens())
+                .addSubcommand(new DeleteSandbox(console, files));
+        RevocationCommands.addToSandboxes(sandboxes, console);
+        root.addSubcommand(sandboxes);
+        CommandLine tokens = new CommandLine(new Tokens())
                 .addSubcommand(new MintToken(console, files))
-                .addSubcommand(new InspectToken(console)));
+                .addSubcommand(new InspectToken(console));
+        RevocationCommands.addToTokens(tokens, console);
+        root.addSubcommand(tokens);
     }
 
     /** A command that only groups others: alone it is bad usage. */
@@ -77,17 +83,19 @@ public final class Commands {
         }
     }
 
-    @Command(name = "keys", description = "Makes key directories.")
+    @Command(name = "keys", description = "Makes key directories; takes back what a key has signed.")
     private static final class Keys extends Group {}
 
-    @Command(name = "sandbox", description = "Registers, shows and deletes sandboxes.")
+    @Command(name = "sandbox", description = "Registers, shows, stops, revokes and deletes sandboxes.")
     private static final class Sandboxes extends Group {}
 
-    @Command(name = "token", description = "Mints bootstrap tokens into files and pipes; shows what a token says.")
+    @Command(
+            name = "token",
+            description = "Mints bootstrap tokens into files and pipes; shows what a token says; takes it back.")
     private static final class Tokens extends Group {}
 
     /** Where the registry is. */
-    private static final class RegistryOption {
+    static final class RegistryOption {
         @Option(
                 names = "--registry",
                 paramLabel = "unix:/PATH",
@@ -160,7 +168,7 @@ public final class Commands {
     }
 
     /** What all commands share: a failure is a message and the exit code 1. */
-    private abstract static class Work implements Callable<Integer> {
+    abstract static class Work implements Callable<Integer> {
         final Console console;
 
         @Spec
@@ -452,7 +460,7 @@ public final class Commands {
         }
     }
 
-    private static String line(Sandbox sandbox) {
+    static String line(Sandbox sandbox) {
         String line = "sandbox=" + sandbox.getId() + " name=" + sandbox.getWorkspace() + "/" + sandbox.getName()
                 + " state=" + state(sandbox.getState()) + " created=" + instant(sandbox.getCreated());
         return sandbox.hasDeleted() ? line + " deleted=" + instant(sandbox.getDeleted()) : line;

@@ -76,11 +76,12 @@ final class Messages {
     /** What is revoked, for logs and as the place in a list: {@code kind:name}. */
     static String text(Subject subject) {
         return switch (subject) {
-            case Subject.Token _ -> "token:";
-            case Subject.Lineage _ -> "lineage:";
-            case Subject.Sandbox _ -> "sandbox:";
-            case Subject.Key _ -> "key:";
-        } + subject.name();
+                    case Subject.Token _ -> "token:";
+                    case Subject.Lineage _ -> "lineage:";
+                    case Subject.Sandbox _ -> "sandbox:";
+                    case Subject.Key _ -> "key:";
+                }
+                + subject.name();
     }
 
     /** What {@link #text} has written. */

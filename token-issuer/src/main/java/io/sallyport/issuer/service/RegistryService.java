@@ -140,13 +140,11 @@ public final class RegistryService extends SandboxRegistryGrpc.SandboxRegistryIm
         calls.answer(SandboxRegistryGrpc.getSetSandboxStateMethod().getFullMethodName(), CALLER, observer, call -> {
             call.sandboxAsked(request.getId());
             SandboxId id = Messages.sandboxId(request.getId());
-            boolean stopped =
-                    switch (request.getState()) {
-                        case SANDBOX_STATE_ACTIVE -> false;
-                        case SANDBOX_STATE_STOPPED -> true;
-                        default ->
-                            throw new RejectedException(Reason.REQUEST_INVALID, "state is neither active nor stopped");
-                    };
+            boolean stopped = switch (request.getState()) {
+                case SANDBOX_STATE_ACTIVE -> false;
+                case SANDBOX_STATE_STOPPED -> true;
+                default -> throw new RejectedException(Reason.REQUEST_INVALID, "state is neither active nor stopped");
+            };
             SandboxRecord record =
                     store.setStopped(id, stopped, clock.instant()).orElseThrow(() -> unknown(id));
             if (record.state() == SandboxRecord.State.DELETED) {
@@ -158,8 +156,7 @@ public final class RegistryService extends SandboxRegistryGrpc.SandboxRegistryIm
     }
 
     @Override
-    public void revoke(
-            RevokeRequest request, StreamObserver<io.sallyport.api.registry.v1.Revocation> observer) {
+    public void revoke(RevokeRequest request, StreamObserver<io.sallyport.api.registry.v1.Revocation> observer) {
         calls.answer(SandboxRegistryGrpc.getRevokeMethod().getFullMethodName(), CALLER, observer, call -> {
             Subject subject = Messages.subject(request.getSubject());
             String reason = reason(request);

@@ -95,8 +95,7 @@ public final class TokenMint {
             String tokenId = ids.next();
             SandboxClaims claims = new SandboxClaims(
                     sandbox, Optional.of(tokenId), Optional.of(place), second, second.plus(lifetime), minter.keyId());
-            return new TokenDraft(
-                    tokenId, place, claims.expiresAt(), claims.keyId(), minter.signingInput(claims));
+            return new TokenDraft(tokenId, place, claims.expiresAt(), claims.keyId(), minter.signingInput(claims));
         }
     }
 
@@ -152,9 +151,7 @@ public final class TokenMint {
     private static RejectedException reused(Succession.Reused reused) {
         StringBuilder detail = new StringBuilder("lin=" + reused.presented().id() + " gen="
                 + reused.presented().generation() + " newest=" + reused.newest());
-        reused.revoked()
-                .forEach(revocation ->
-                        detail.append(", revoked ").append(Messages.text(revocation.subject())));
+        reused.revoked().forEach(revocation -> detail.append(", revoked ").append(Messages.text(revocation.subject())));
         return new RejectedException(Reason.TOKEN_REUSED, detail.toString());
     }
 
@@ -168,13 +165,12 @@ public final class TokenMint {
         String token = minter.sign(draft.keyId(), draft.signingInput())
                 .orElseThrow(() -> new RejectedException(
                         Reason.ISSUER_UNAVAILABLE, "the private half of key " + draft.keyId() + " is not here"));
-        Reason why =
-                switch (granted.kind()) {
-                    case OPENED -> Reason.BOOTSTRAP_MINTED;
-                    case ADVANCED -> Reason.TOKEN_REFRESHED;
-                    case REPEATED -> Reason.TOKEN_REPEATED;
-                    case REOPENED -> Reason.BOOTSTRAP_REUSED;
-                };
+        Reason why = switch (granted.kind()) {
+            case OPENED -> Reason.BOOTSTRAP_MINTED;
+            case ADVANCED -> Reason.TOKEN_REFRESHED;
+            case REPEATED -> Reason.TOKEN_REPEATED;
+            case REOPENED -> Reason.BOOTSTRAP_REUSED;
+        };
         return new Minted(token, why, draft.tokenId(), draft.lineage(), draft.expires());
     }
 }

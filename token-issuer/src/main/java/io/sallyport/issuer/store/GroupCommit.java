@@ -202,12 +202,13 @@ final class GroupCommit implements AutoCloseable {
     }
 
     private void write(List<Task<?>> batch) {
-        session.onlyUrgent().ifPresent(refusal -> batch.removeIf(task -> {
-            if (!task.urgent) {
-                task.fail(refusal, session);
-            }
-            return !task.urgent;
-        }));
+        session.onlyUrgent()
+                .ifPresent(refusal -> batch.removeIf(task -> {
+                    if (!task.urgent) {
+                        task.fail(refusal, session);
+                    }
+                    return !task.urgent;
+                }));
         if (batch.size() == 1) {
             writeAlone(batch.getFirst());
         } else if (!batch.isEmpty() && !writeTogether(batch)) {

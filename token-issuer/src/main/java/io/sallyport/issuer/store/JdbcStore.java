@@ -157,12 +157,11 @@ public final class JdbcStore implements SandboxStore {
     @Override
     public Optional<Revocation> revoke(Revocation revocation) throws StoreUnavailableException {
         return database.writeUrgently(connection -> {
-            Optional<SandboxId> owner =
-                    switch (revocation.subject()) {
-                        case Subject.Sandbox(SandboxId id) -> Optional.of(id);
-                        case Subject.Lineage(String lineage) -> LineageTable.sandboxOf(connection, lineage);
-                        case Subject.Token _, Subject.Key _ -> Optional.empty();
-                    };
+            Optional<SandboxId> owner = switch (revocation.subject()) {
+                case Subject.Sandbox(SandboxId id) -> Optional.of(id);
+                case Subject.Lineage(String lineage) -> LineageTable.sandboxOf(connection, lineage);
+                case Subject.Token _, Subject.Key _ -> Optional.empty();
+            };
             if (owner.isPresent()) {
                 database.lock(connection, owner.get());
             }

@@ -51,7 +51,8 @@ final class Lineages {
         LineageTable.closeAllBut(connection, sandbox, rules.lineages() - 1, at);
         LineageTable.open(connection, sandbox, first, Optional.empty(), Optional.empty(), at);
         if (tokenFile.isPresent()) {
-            TokenFileTable.insert(connection, sandbox, tokenFile.get(), first.lineage().id());
+            TokenFileTable.insert(
+                    connection, sandbox, tokenFile.get(), first.lineage().id());
         }
         return new Succession.Granted(Kind.OPENED, first);
     }
@@ -68,8 +69,7 @@ final class Lineages {
         }
         Lineage place = token.lineage().get();
         Optional<Row> known = LineageTable.find(connection, sandbox, place.id());
-        Optional<Subject> revoked =
-                revocations.of(connection, token, known.flatMap(Row::origin));
+        Optional<Subject> revoked = revocations.of(connection, token, known.flatMap(Row::origin));
         if (revoked.isPresent()) {
             return new Succession.Revoked(revoked.get());
         }
@@ -77,10 +77,15 @@ final class Lineages {
             return new Succession.TooOld();
         }
         if (known.isEmpty() || known.get().closed()) {
+            if (isOlderThanItsSandbox(connection, token)) {
+                return new Succession.NoLineage("the token was issued before its sandbox was registered here");
+            }
             return place.generation() == 0
-                    ? openAgain(connection, token, place, known.map(Row::generation).orElse(0L), at)
+                    ? openAgain(
+                            connection, token, place, known.map(Row::generation).orElse(0L), at)
                     : new Succession.NoLineage(
-                            known.isEmpty() ? "no lineage " + place.id() + " of this sandbox"
+                            known.isEmpty()
+                                    ? "no lineage " + place.id() + " of this sandbox"
                                     : "the lineage " + place.id() + " gave way to newer ones");
         }
         Row row = known.get();
@@ -100,8 +105,7 @@ final class Lineages {
     }
 
     private Succession advance(Connection connection, Row row, SandboxClaims token, Instant at) throws SQLException {
-        TokenDraft next =
-                draft(connection, row.sandbox(), new Lineage(row.id(), row.generation() + 1), at);
+        TokenDraft next = draft(connection, row.sandbox(), new Lineage(row.id(), row.generation() + 1), at);
         if (isTainted(connection, next)) {
             return new Succession.KeyRevoked(next.keyId());
         }
@@ -119,8 +123,8 @@ final class Lineages {
     }
 
     /** A bootstrap token comes again, long after its first successor. */
-    private Succession openAgain(
-            Connection connection, SandboxClaims token, Lineage place, long newest, Instant at) throws SQLException {
+    private Succession openAgain(Connection connection, SandboxClaims token, Lineage place, long newest, Instant at)
+            throws SQLException {
         SandboxId sandbox = token.sandbox();
         Optional<Row> fork = LineageTable.newestOfOrigin(connection, sandbox, place.id());
         if (fork.isPresent() && fork.get().generation() == 1 && isRepeat(fork.get(), token, at)) {
@@ -150,14 +154,12 @@ final class Lineages {
     private Succession reused(Connection connection, SandboxClaims token, Lineage place, long newest, Instant at)
             throws SQLException {
         String reason = "a token of lineage " + place.id() + " was used again";
-        List<Revocation> revoked =
-                switch (rules.onReuse()) {
-                    case REFUSE -> List.of();
-                    case REVOKE_LINEAGE ->
-                        revocations.add(connection, revocation(new Subject.Lineage(place.id()), reason, at));
-                    case REVOKE_SANDBOX ->
-                        revocations.add(connection, revocation(new Subject.Sandbox(token.sandbox()), reason, at));
-                };
+        List<Revocation> revoked = switch (rules.onReuse()) {
+            case REFUSE -> List.of();
+            case REVOKE_LINEAGE -> revocations.add(connection, revocation(new Subject.Lineage(place.id()), reason, at));
+            case REVOKE_SANDBOX ->
+                revocations.add(connection, revocation(new Subject.Sandbox(token.sandbox()), reason, at));
+        };
         return new Succession.Reused(place, newest, revoked);
     }
 
@@ -165,10 +167,15 @@ final class Lineages {
         return new Revocation(subject, reason, at, Optional.of(at.plus(rules.retention())));
     }
 
+    /** An id that is registered in a new database must not come into what the same id was given in the one before. */
+    private boolean isOlderThanItsSandbox(Connection connection, SandboxClaims token) throws SQLException {
+        return SandboxTable.find(connection, token.sandbox())
+                .filter(record -> token.issuedAt().plus(rules.leeway()).isBefore(record.created()))
+                .isPresent();
+    }
+
     private boolean isRepeat(Row row, SandboxClaims token, Instant at) {
-        return row.successor().isPresent()
-                && agree(row.consumed(), token)
-                && rules.isWithinGrace(row.advanced(), at);
+        return row.successor().isPresent() && agree(row.consumed(), token) && rules.isWithinGrace(row.advanced(), at);
     }
 
     /** Rows of an earlier version of the program have no ids in them: there, the generation alone says. */
@@ -177,11 +184,10 @@ final class Lineages {
     }
 
     /** What a new token says, with a time that no revocation of its sandbox reaches. */
-    private TokenDraft draft(Connection connection, SandboxId sandbox, Lineage place, Instant at)
-            throws SQLException {
+    private TokenDraft draft(Connection connection, SandboxId sandbox, Lineage place, Instant at) throws SQLException {
         Optional<Revocation> revoked = RevocationTable.find(connection, new Subject.Sandbox(sandbox));
-        Instant earliest = revoked.map(
-                        revocation -> revocation.at().truncatedTo(ChronoUnit.SECONDS).plusSeconds(1))
+        Instant earliest = revoked.map(revocation ->
+                        revocation.at().truncatedTo(ChronoUnit.SECONDS).plusSeconds(1))
                 .orElse(at);
         return drafts.draft(sandbox, place, earliest.isAfter(at) ? earliest : at);
     }

@@ -59,8 +59,7 @@ public interface SandboxStore extends AutoCloseable {
      *
      * @param tokenFile where its first token is about to be written, if it is
      */
-    Succession openLineage(
-            SandboxId id, Optional<String> tokenFile, RefreshRules rules, TokenDrafts drafts, Instant at)
+    Succession openLineage(SandboxId id, Optional<String> tokenFile, RefreshRules rules, TokenDrafts drafts, Instant at)
             throws StoreUnavailableException;
 
     /**

@@ -99,8 +99,8 @@ final class SqliteSession implements GroupCommit.Session {
     public Optional<StoreUnavailableException> onlyUrgent() {
         return reserve.isKept()
                 ? Optional.empty()
-                : Optional.of(new StoreUnavailableException(
-                        "the disk of " + file + " is full: only revocations and deletions are written; free some space"));
+                : Optional.of(new StoreUnavailableException("the disk of " + file
+                        + " is full: only revocations and deletions are written; free some space"));
     }
 
     @Override
