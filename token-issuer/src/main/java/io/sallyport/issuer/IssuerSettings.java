@@ -16,7 +16,7 @@ import java.time.Duration;
  *
  * @param gateway the gateway whose sandboxes are served
  * @param listeners where the issuer listens
- * @param database the SQLite file
+ * @param store where the records are kept
  * @param keys the key directories
  * @param tokens how long tokens live
  * @param refresh when a token is exchanged for the next one
@@ -26,7 +26,7 @@ import java.time.Duration;
 public record IssuerSettings(
         GatewayId gateway,
         Listeners listeners,
-        Path database,
+        Store store,
         Keys keys,
         Tokens tokens,
         RefreshRules refresh,
@@ -43,6 +43,18 @@ public record IssuerSettings(
      * @param http public keys and health
      */
     public record Listeners(Endpoint envoy, Endpoint feed, Endpoint.Unix registry, Endpoint.Tcp http) {}
+
+    /** Where the records are kept. */
+    public sealed interface Store {
+        /**
+         * In a SQLite file.
+         *
+         * @param file absolute
+         * @param syncs whether a write is answered only once it is on the disk; otherwise a power cut takes back what was
+         *     acknowledged, revocations among it
+         */
+        record Sqlite(Path file, boolean syncs) implements Store {}
+    }
 
     /**
      * The key directories.
@@ -85,8 +97,7 @@ public record IssuerSettings(
             listen.problem("envoy", "envoy, feed and registry each need an address of their own");
         }
 
-        Settings store = settings.section("store");
-        Path database = absolute(store, "sqlite");
+        Store store = store(settings.section("store"));
 
         Keys keys = keys(settings.section("keys"));
 
@@ -118,7 +129,7 @@ public record IssuerSettings(
         return new IssuerSettings(
                 gateway,
                 new Listeners(envoy, feed, registry, http),
-                database,
+                store,
                 keys,
                 new Tokens(lifetime, maxLifetime, leeway),
                 refresh,
@@ -138,6 +149,10 @@ public record IssuerSettings(
                 refresh.integer("lineages", 8, 1, 1_000),
                 maxLifetime,
                 leeway);
+    }
+
+    private static Store store(Settings store) {
+        return new Store.Sqlite(absolute(store, "sqlite"), !store.bool("unsafe-no-sync", false));
     }
 
     private static Keys keys(Settings keys) {
