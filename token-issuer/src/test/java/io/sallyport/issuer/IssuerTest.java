@@ -580,7 +580,8 @@ class IssuerTest {
     @Test
     void aRestartForgetsNothing() throws Exception {
         issuer.register("alpha");
-        SandboxClaims token = issuer.verify(refresh(issuer.verify(issuer.mint("alpha"))).getToken());
+        SandboxClaims token =
+                issuer.verify(refresh(issuer.verify(issuer.mint("alpha"))).getToken());
 
         issuer.restart();
 

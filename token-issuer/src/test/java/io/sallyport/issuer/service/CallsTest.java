@@ -69,7 +69,8 @@ class CallsTest {
         }
 
         <T> T trailer(Metadata.Key<T> key) {
-            Metadata trailers = Objects.requireNonNull(Objects.requireNonNull(error).getTrailers());
+            Metadata trailers =
+                    Objects.requireNonNull(Objects.requireNonNull(error).getTrailers());
             return Objects.requireNonNull(trailers.get(key));
         }
     }

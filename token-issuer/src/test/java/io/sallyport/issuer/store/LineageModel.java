@@ -34,7 +34,9 @@ final class LineageModel {
         final String id;
         final @Nullable String origin;
         SandboxClaims newest;
+
         @Nullable SandboxClaims consumed;
+
         Instant moved;
         boolean closed;
 
@@ -62,9 +64,14 @@ final class LineageModel {
         }
         String lineage = token.lineage().orElseThrow().id();
         long generation = token.lineage().orElseThrow().generation();
-        Optional<Chain> chain = chains.stream().filter(each -> each.id.equals(lineage)).findAny();
-        boolean over = !token.expiresAt().plus(rules.renewalWindow()).plus(rules.leeway()).isAfter(at);
-        if (isRevoked(token) || chain.map(each -> each.origin).filter(revoked::contains).isPresent()) {
+        Optional<Chain> chain =
+                chains.stream().filter(each -> each.id.equals(lineage)).findAny();
+        boolean over = !token.expiresAt()
+                .plus(rules.renewalWindow())
+                .plus(rules.leeway())
+                .isAfter(at);
+        if (isRevoked(token)
+                || chain.map(each -> each.origin).filter(revoked::contains).isPresent()) {
             // A revocation is not kept for longer than it matters.
             return new Expected(over ? "Revoked or TooOld" : "Revoked", null);
         }
@@ -75,7 +82,8 @@ final class LineageModel {
         if (goesOn && token.equals(chain.get().newest)) {
             return new Expected("ADVANCED", null);
         }
-        List<Chain> repeating = new ArrayList<>(chain.filter(_ -> goesOn).stream().toList());
+        List<Chain> repeating =
+                new ArrayList<>(chain.filter(_ -> goesOn).stream().toList());
         chains.stream()
                 .filter(each -> lineage.equals(each.origin) && !each.closed && generation == 0)
                 .max(Comparator.comparing(each -> each.moved))
@@ -108,7 +116,10 @@ final class LineageModel {
         if (kind.equals("REOPENED")) {
             open(new Chain(given, lineage, token, at));
         } else if (kind.equals("ADVANCED")) {
-            Chain chain = chains.stream().filter(each -> each.id.equals(lineage)).findAny().orElseThrow();
+            Chain chain = chains.stream()
+                    .filter(each -> each.id.equals(lineage))
+                    .findAny()
+                    .orElseThrow();
             chain.newest = given;
             chain.consumed = token;
             chain.moved = at;

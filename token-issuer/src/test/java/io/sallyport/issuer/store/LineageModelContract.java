@@ -128,16 +128,16 @@ abstract class LineageModelContract extends LineageContract {
                 return;
             }
             SandboxClaims token = recent();
-            Subject subject =
-                    switch (random.nextInt(8)) {
-                        case 0, 1, 2 -> new Subject.Token(token.tokenId().orElseThrow());
-                        case 3, 4, 5 -> new Subject.Lineage(token.lineage().orElseThrow().id());
-                        case 6 -> new Subject.Sandbox(token.sandbox());
-                        default -> {
-                            drafts.activate("k" + ++keys);
-                            yield new Subject.Key(token.keyId());
-                        }
-                    };
+            Subject subject = switch (random.nextInt(8)) {
+                case 0, 1, 2 -> new Subject.Token(token.tokenId().orElseThrow());
+                case 3, 4, 5 ->
+                    new Subject.Lineage(token.lineage().orElseThrow().id());
+                case 6 -> new Subject.Sandbox(token.sandbox());
+                default -> {
+                    drafts.activate("k" + ++keys);
+                    yield new Subject.Key(token.keyId());
+                }
+            };
             if (subject.name().equals("k" + keys)) {
                 return;
             }
@@ -180,7 +180,8 @@ abstract class LineageModelContract extends LineageContract {
             String name = outcome instanceof Succession.Granted granted
                     ? granted.kind().name()
                     : outcome.getClass().getSimpleName();
-            Predicate<String> asExpected = each -> List.of(expected.outcome().split(" or ")).contains(each);
+            Predicate<String> asExpected =
+                    each -> List.of(expected.outcome().split(" or ")).contains(each);
             assertThat(name).as("%s: %s, expected %s", where, token, expected).matches(asExpected);
             if (outcome instanceof Succession.Granted granted) {
                 SandboxClaims given = drafts.of(granted.token());
