@@ -56,7 +56,7 @@ public final class SandboxLimits {
     private final LongSupplier nanos;
     private final int maxSandboxes;
     private final Map<SandboxId, Use> uses = new HashMap<>();
-    private int sweepAt = FIRST_SWEEP;
+    private int sweepAt;
 
     /** @param nanos a monotonic clock */
     public SandboxLimits(Rates rates, LongSupplier nanos) {
@@ -67,6 +67,7 @@ public final class SandboxLimits {
         this.rates = rates;
         this.nanos = nanos;
         this.maxSandboxes = maxSandboxes;
+        this.sweepAt = Math.min(FIRST_SWEEP, maxSandboxes);
     }
 
     /** A request under way; closing it says that it is over. */

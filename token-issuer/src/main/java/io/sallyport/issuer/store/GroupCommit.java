@@ -132,6 +132,11 @@ final class GroupCommit implements AutoCloseable {
         return await(task);
     }
 
+    /** How much waits for its turn. */
+    int waiting() {
+        return waiting.size();
+    }
+
     @Override
     public void close() {
         closed = true;
