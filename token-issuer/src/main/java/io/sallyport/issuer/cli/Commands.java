@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -49,10 +50,13 @@ public final class Commands {
      * Adds {@code keys}, {@code sandbox} and {@code token} to a command line.
      *
      * @param names names that nobody can guess
+     * @param keyTimes how the times of a rotation are read from the issuer's settings
      */
-    public static void addTo(CommandLine root, Console console, Supplier<String> names) {
+    public static void addTo(
+            CommandLine root, Console console, Supplier<String> names, KeyTimes.Source keyTimes, InstantSource clock) {
         TokenFiles files = new TokenFiles(names);
         CommandLine keys = new CommandLine(new Keys()).addSubcommand(new GenerateKeys(console));
+        KeyCommands.addTo(keys, console, keyTimes, clock);
         RevocationCommands.addToKeys(keys, console);
         root.addSubcommand(keys);
         CommandLine sandboxes = new CommandLine(new Sandboxes())
@@ -83,7 +87,7 @@ public final class Commands {
         }
     }
 
-    @Command(name = "keys", description = "Makes key directories; takes back what a key has signed.")
+    @Command(name = "keys", description = "Makes and rotates keys; takes back what a key has signed.")
     private static final class Keys extends Group {}
 
     @Command(name = "sandbox", description = "Registers, shows, stops, revokes and deletes sandboxes.")
