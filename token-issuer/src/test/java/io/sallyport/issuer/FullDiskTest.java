@@ -132,7 +132,7 @@ class FullDiskTest {
                 {"sandbox", "revoke", "alpha", "--reason", "lost"},
                 {"sandbox", "stop", "gamma"},
                 {"sandbox", "delete", "beta"},
-                {"keys", "taint", "some-key", "--reason", "leaked"}
+                {"keys", "revoke", "some-key", "--reason", "leaked"}
             }) {
                 RunningIssuer.Printed printed = issuer.command(command);
                 assertThat(printed.exitCode())

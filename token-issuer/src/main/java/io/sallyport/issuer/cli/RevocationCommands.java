@@ -40,9 +40,9 @@ final class RevocationCommands {
                 .addSubcommand(new StartSandbox(console));
     }
 
-    /** Adds {@code taint}. */
+    /** Adds {@code revoke}. */
     static void addToKeys(CommandLine keys, Console console) {
-        keys.addSubcommand(new TaintKey(console));
+        keys.addSubcommand(new RevokeKey(console));
     }
 
     /** A command that revokes something. */
@@ -156,14 +156,15 @@ final class RevocationCommands {
     }
 
     @Command(
-            name = "taint",
-            description = "Takes back every token that a key has signed, for ever; nothing is signed with it again."
-                    + " Activate another key first, or nothing is signed at all.")
-    private static final class TaintKey extends Revoke {
+            name = "revoke",
+            description =
+                    "Takes back every token that a key has signed, for ever; nothing is signed with it again."
+                            + " Activate another key first, or nothing is signed at all. keys taint does the same to a key directory.")
+    private static final class RevokeKey extends Revoke {
         @Parameters(paramLabel = "KID")
         String keyId = "";
 
-        TaintKey(Console console) {
+        RevokeKey(Console console) {
             super(console);
         }
 
