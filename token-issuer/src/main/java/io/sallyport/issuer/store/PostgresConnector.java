@@ -10,8 +10,6 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
 import org.postgresql.ds.PGSimpleDataSource;
-import org.postgresql.hostchooser.HostRequirement;
-import org.postgresql.jdbc.GSSEncMode;
 import org.postgresql.jdbc.SslMode;
 
 /**
@@ -65,9 +63,9 @@ final class PostgresConnector extends PGSimpleDataSource {
         setTcpKeepAlive(true);
         // A detail repeats values of the row that failed.
         setLogServerErrorDetail(false);
-        setGssEncMode(GSSEncMode.DISABLE);
+        setGssEncMode("disable");
         if (settings.hosts().size() > 1) {
-            setTargetServerType(HostRequirement.primary);
+            setTargetServerType("primary");
             setHostRecheckSeconds(1);
         }
         setSslMode(settings.verifiesServer() ? SslMode.VERIFY_FULL.value : SslMode.DISABLE.value);

@@ -5,6 +5,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.URL;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,6 +18,7 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -220,10 +222,10 @@ public final class PostgresServer implements AutoCloseable {
     }
 
     private void initialise() throws Exception {
-        Path password = Files.writeString(directory.resolve("password"), PASSWORD);
+        Files.writeString(passwordFile(), PASSWORD + "\n");
         List<String> command = command("initdb");
         command.addAll(List.of("-D", data.toString(), "-U", SUPERUSER, "--auth=scram-sha-256"));
-        command.addAll(List.of("--pwfile=" + password, "-E", "UTF8", "--locale=C", "--no-sync"));
+        command.addAll(List.of("--pwfile=" + passwordFile(), "-E", "UTF8", "--locale=C", "--no-sync"));
         Process process = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(log().toFile())
@@ -259,16 +261,28 @@ public final class PostgresServer implements AutoCloseable {
         }
     }
 
+    /** What the issuer's settings say of a database here. */
+    public PostgresSettings settings(String database) {
+        return new PostgresSettings(
+                List.of("127.0.0.1"), port, database, USER, Optional.of(passwordFile()), Optional.empty(), 6);
+    }
+
+    public Path passwordFile() {
+        return directory.resolve("password");
+    }
+
     private static synchronized Path unpacked() throws Exception {
         String archive = System.getProperty("os.arch").equals("aarch64")
                 ? "/postgres-linux-arm_64.txz"
                 : "/postgres-linux-x86_64.txz";
         Path target = Files.createDirectories(Path.of("target").toAbsolutePath());
-        try (InputStream in = PostgresServer.class.getResourceAsStream(archive)) {
-            if (in == null) {
-                throw new IOException(archive + " is not on the class path");
-            }
-            Path unpacked = target.resolve("postgresql-" + Integer.toHexString(in.available()));
+        URL source = PostgresServer.class.getResource(archive);
+        if (source == null) {
+            throw new IOException(archive + " is not on the class path");
+        }
+        try (InputStream in = source.openStream()) {
+            // The name of the jar has the version in it.
+            Path unpacked = target.resolve("postgresql-" + Integer.toHexString(source.toString().hashCode()));
             if (Files.isDirectory(unpacked)) {
                 return unpacked;
             }
