@@ -15,6 +15,8 @@ import io.sallyport.identity.AssertionMinter;
 import io.sallyport.identity.AuthenticatorChain;
 import io.sallyport.identity.CachedSandboxTokens;
 import io.sallyport.identity.Ed25519;
+import io.sallyport.identity.KeyDirectory;
+import io.sallyport.identity.KeyWatch;
 import io.sallyport.identity.Principal;
 import io.sallyport.identity.SandboxTokenAuthenticator;
 import io.sallyport.identity.SandboxTokenVerifier;
@@ -50,10 +52,14 @@ final class ExtAuthzServer implements AutoCloseable {
     private static final ListeningServer.Access FOR_ITS_GROUP =
             new ListeningServer.Access(SocketFile.Neighbours.ANYBODY, "rw-rw----");
 
+    /** The name under which {@code grpc.health.v1} tells whether the keys that lie in the directories are in use. */
+    static final String KEYS_HEALTH = "sallyport.keys";
+
     private static final Duration GRACE = Duration.ofSeconds(3);
 
     private final EventLoopGroup loops;
     private final ExecutorService threads;
+    private final Keys keys;
     private final AuditLog audit;
     private final ManagedChannel issuer;
     private final CheckService check;
@@ -64,6 +70,7 @@ final class ExtAuthzServer implements AutoCloseable {
     private ExtAuthzServer(
             EventLoopGroup loops,
             ExecutorService threads,
+            Keys keys,
             AuditLog audit,
             ManagedChannel issuer,
             CheckService check,
@@ -71,6 +78,7 @@ final class ExtAuthzServer implements AutoCloseable {
             ListeningServer listening) {
         this.loops = loops;
         this.threads = threads;
+        this.keys = keys;
         this.audit = audit;
         this.issuer = issuer;
         this.check = check;
@@ -79,14 +87,49 @@ final class ExtAuthzServer implements AutoCloseable {
     }
 
     /**
+     * The keys, followed while the service runs.
+     *
+     * @param tokens verifies sandbox tokens
+     * @param assertion signs assertions towards the issuer
+     */
+    private record Keys(KeyWatch tokens, KeyWatch assertion) {
+        static Keys open(ExtAuthzSettings settings) throws IOException {
+            return new Keys(
+                    KeyWatch.open(settings.tokenKeys(), KeyDirectory.Use.VERIFY, System::nanoTime),
+                    KeyWatch.open(settings.assertionKeys(), KeyDirectory.Use.SIGN, System::nanoTime));
+        }
+
+        /**
+         * Tells health of what lies there and cannot be used. Under a name of its own: every replica sees the same files,
+         * and all of them going at once would be worse than going on with the last good keys.
+         */
+        void follow(Duration interval, HealthStatusManager health) {
+            Runnable tell = () -> health.setStatus(
+                    KEYS_HEALTH,
+                    tokens.trouble().isEmpty() && assertion.trouble().isEmpty()
+                            ? ServingStatus.SERVING
+                            : ServingStatus.NOT_SERVING);
+            tell.run();
+            tokens.start(interval, tell);
+            assertion.start(interval, tell);
+        }
+
+        void close() {
+            tokens.close();
+            assertion.close();
+        }
+    }
+
+    /**
      * Starts the service.
      *
      * @param signatures asked for last, since they take longest to load
-     * @throws IOException when the endpoint cannot be listened on
+     * @throws IOException when the keys cannot be used or the endpoint cannot be listened on
      * @throws ExecutionException when there are no signatures
      */
     static ExtAuthzServer start(ExtAuthzSettings settings, Future<Ed25519> signatures)
             throws IOException, ExecutionException, InterruptedException {
+        Keys keys = Keys.open(settings);
         EventLoopGroup loops = GrpcServers.eventLoops("ext-authz", eventLoops());
         AuditLog audit = AuditLog.start("ext-authz", settings.auditFile());
         ExecutorService threads = Executors.newThreadPerTaskExecutor(
@@ -100,7 +143,7 @@ final class ExtAuthzServer implements AutoCloseable {
                 settings.stripCredentials(),
                 settings.developerUser().map(name -> new Principal.User(name, "developer")));
 
-        CheckService check = check(settings, signatures.get(), answers, issuer, audit, threads);
+        CheckService check = check(settings, keys, signatures.get(), answers, issuer, audit, threads);
         ListeningServer listening = ListeningServer.start(
                 settings.listen(),
                 FOR_ITS_GROUP,
@@ -114,13 +157,15 @@ final class ExtAuthzServer implements AutoCloseable {
                         .addService(check.definition()));
         health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, ServingStatus.SERVING);
         health.setStatus(CheckMethod.SERVICE, ServingStatus.SERVING);
+        keys.follow(settings.keyPoll(), health);
         issuer.getState(true);
         warnAbout(settings);
-        return new ExtAuthzServer(loops, threads, audit, issuer, check, health, listening);
+        return new ExtAuthzServer(loops, threads, keys, audit, issuer, check, health, listening);
     }
 
     private static CheckService check(
             ExtAuthzSettings settings,
+            Keys keys,
             Ed25519 signatures,
             Answers answers,
             ManagedChannel issuer,
@@ -129,14 +174,18 @@ final class ExtAuthzServer implements AutoCloseable {
         InstantSource clock = Clock.systemUTC();
         LongSupplier nanoTime = System::nanoTime;
         AssertionMinter assertions = new AssertionMinter(
-                settings.gatewayId(), settings.assertionKey(), AssertionMinter.DEFAULT_LIFETIME, signatures, clock);
+                settings.gatewayId(),
+                keys.assertion()::signingKeys,
+                AssertionMinter.DEFAULT_LIFETIME,
+                signatures,
+                clock);
         SandboxRecords records = new SandboxRecords(
                 new IssuerRecords(issuer, assertions, settings.issuerTimeout()),
                 settings.recordTtl(),
                 threads,
                 nanoTime);
-        SandboxTokenVerifier verifier = new SandboxTokenVerifier(
-                settings.gatewayId(), settings.tokenKeys(), settings.tokens(), signatures, clock);
+        SandboxTokenVerifier verifier =
+                new SandboxTokenVerifier(settings.gatewayId(), keys.tokens(), settings.tokens(), signatures, clock);
         CachedSandboxTokens tokens =
                 new CachedSandboxTokens(new SandboxTokenAuthenticator(verifier), CachedSandboxTokens.Size.DEFAULT);
         Callers callers = new Callers(
@@ -205,6 +254,7 @@ final class ExtAuthzServer implements AutoCloseable {
             Thread.currentThread().interrupt();
         }
         listening.close();
+        keys.close();
         threads.shutdownNow();
         issuer.shutdownNow();
         audit.close();

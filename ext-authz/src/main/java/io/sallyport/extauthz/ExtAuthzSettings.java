@@ -7,9 +7,9 @@ import io.sallyport.base.settings.Settings;
 import io.sallyport.extauthz.Decisions.UserMethods;
 import io.sallyport.identity.GatewayId;
 import io.sallyport.identity.KeyDirectory;
-import io.sallyport.identity.PublicKeys;
+import io.sallyport.identity.KeyDirectory.Use;
+import io.sallyport.identity.KeyWatch;
 import io.sallyport.identity.SandboxTokenVerifier.Limits;
-import io.sallyport.identity.SigningKey;
 import io.sallyport.policy.AccessPolicy;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -23,8 +23,9 @@ import org.jspecify.annotations.Nullable;
  * @param gatewayId the gateway that tokens are for
  * @param listen where Envoy asks
  * @param policy the rules of all methods
- * @param tokenKeys public keys of sandbox tokens
- * @param assertionKey what assertions towards the issuer are signed with
+ * @param tokenKeys key directory whose public half verifies sandbox tokens
+ * @param assertionKeys key directory whose signing half signs assertions towards the issuer
+ * @param keyPoll how often both are looked at
  * @param issuer where records are asked for
  * @param issuerTimeout how long that may take
  * @param recordTtl how long a record is believed, at most 5 s: a stopped or deleted sandbox is out after that time
@@ -40,8 +41,9 @@ record ExtAuthzSettings(
         GatewayId gatewayId,
         Endpoint listen,
         AccessPolicy policy,
-        PublicKeys tokenKeys,
-        SigningKey assertionKey,
+        Path tokenKeys,
+        Path assertionKeys,
+        Duration keyPoll,
         Endpoint issuer,
         Duration issuerTimeout,
         Duration recordTtl,
@@ -65,8 +67,10 @@ record ExtAuthzSettings(
         Endpoint listen = local(settings, "listen");
         Optional<AccessPolicy> policy = AccessPolicy.read(settings.section("policy"));
         Settings keys = settings.section("keys");
-        PublicKeys tokenKeys = keys(keys, "tokens", KeyDirectory::readPublic);
-        SigningKey assertionKey = keys(keys, "assertion", KeyDirectory::readSigning);
+        Path tokenKeys = keys(keys, "tokens", Use.VERIFY);
+        Path assertionKeys = keys(keys, "assertion", Use.SIGN);
+        Duration keyPoll =
+                keys.duration("poll", KeyWatch.DEFAULT_INTERVAL, Duration.ofMillis(10), Duration.ofMinutes(10));
         Endpoint issuer = local(settings, "issuer");
         Duration issuerTimeout = settings.duration(
                 "issuer-timeout", Duration.ofMillis(500), Duration.ofMillis(10), Duration.ofSeconds(5));
@@ -86,7 +90,7 @@ record ExtAuthzSettings(
         Path auditFile = settings.section("audit").path("file");
         settings.done();
         problems.throwIfAny();
-        if (policy.isEmpty() || tokenKeys == null || assertionKey == null) {
+        if (policy.isEmpty() || tokenKeys == null || assertionKeys == null) {
             throw new IllegalStateException("a part is missing and no problem says so");
         }
         return new ExtAuthzSettings(
@@ -94,7 +98,8 @@ record ExtAuthzSettings(
                 listen,
                 policy.get(),
                 tokenKeys,
-                assertionKey,
+                assertionKeys,
+                keyPoll,
                 issuer,
                 issuerTimeout,
                 recordTtl,
@@ -114,21 +119,18 @@ record ExtAuthzSettings(
         return endpoint;
     }
 
-    @FunctionalInterface
-    private interface KeyReader<K> {
-        K read(Path directory) throws IOException;
-    }
-
-    private static <K> @Nullable K keys(Settings keys, String key, KeyReader<K> reader) {
+    /** A key directory that can be used at this moment. */
+    private static @Nullable Path keys(Settings keys, String key, Use use) {
         if (!keys.has(key)) {
             keys.problem(key, "is missing; expected the path of a key directory");
             return null;
         }
+        Path directory = keys.path(key);
         try {
-            return reader.read(keys.path(key));
+            var _ = KeyDirectory.read(directory, use);
         } catch (IOException e) {
             keys.problem(key, String.valueOf(e.getMessage()));
-            return null;
         }
+        return directory;
     }
 }
