@@ -21,10 +21,12 @@ import io.sallyport.issuer.service.RegistryService;
 import io.sallyport.issuer.service.TokenMint;
 import io.sallyport.issuer.service.TokenService;
 import io.sallyport.issuer.store.JdbcStore;
+import io.sallyport.issuer.store.PostgresSettings;
 import io.sallyport.issuer.store.SandboxStore;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
@@ -137,7 +139,7 @@ public final class Issuer implements AutoCloseable {
         keys.follow(settings.keys().poll());
         Ed25519 signatures = Ed25519.choose();
         AuditLog audit = begin(parts, AuditLog.start("token-issuer", settings.auditFile()));
-        SandboxStore store = begin(parts, JdbcStore.sqlite(settings.database()));
+        SandboxStore store = begin(parts, open(settings.store()));
         StoreHealth health = begin(parts, new StoreHealth(store::probe, clock, probing));
         health.start();
 
@@ -192,6 +194,13 @@ public final class Issuer implements AutoCloseable {
                         new KeyPublisher.Health(health::writable, keys::troubles)));
         health.tell(writable -> List.of(registry, feed, envoy).forEach(listener -> listener.serving(writable)));
         return new Issuer(parts, envoy, feed, registry, http);
+    }
+
+    private static SandboxStore open(IssuerSettings.Store store) throws IOException {
+        return switch (store) {
+            case IssuerSettings.Store.Sqlite(Path file) -> JdbcStore.sqlite(file);
+            case IssuerSettings.Store.Postgres(PostgresSettings settings) -> JdbcStore.postgresql(settings);
+        };
     }
 
     Endpoint envoy() {

@@ -6,6 +6,7 @@ import io.sallyport.base.settings.Problems;
 import io.sallyport.base.settings.Settings;
 import io.sallyport.identity.GatewayId;
 import io.sallyport.identity.KeyWatch;
+import io.sallyport.issuer.store.PostgresSettings;
 import java.nio.file.Path;
 import java.time.Duration;
 
@@ -14,13 +15,13 @@ import java.time.Duration;
  *
  * @param gateway the gateway whose sandboxes are served
  * @param listeners where the issuer listens
- * @param database the SQLite file
+ * @param store where the records are kept
  * @param keys the key directories
  * @param tokens how long tokens live
  * @param auditFile where refusals and mints are written
  */
 public record IssuerSettings(
-        GatewayId gateway, Listeners listeners, Path database, Keys keys, Tokens tokens, Path auditFile) {
+        GatewayId gateway, Listeners listeners, Store store, Keys keys, Tokens tokens, Path auditFile) {
     private static final Duration SECOND = Duration.ofSeconds(1);
 
     /**
@@ -42,6 +43,15 @@ public record IssuerSettings(
      * @param jwksMaxAge how long others may keep our published keys (RFC 9111, {@code max-age}); whole seconds
      */
     public record Keys(Path tokens, Path assertion, Duration poll, Duration jwksMaxAge) {}
+
+    /** The database of the records. */
+    public sealed interface Store {
+        /** A file: for one issuer, or several on one machine. */
+        record Sqlite(Path file) implements Store {}
+
+        /** A server: for any number of issuers. */
+        record Postgres(PostgresSettings settings) implements Store {}
+    }
 
     /**
      * How long tokens live.
@@ -74,8 +84,7 @@ public record IssuerSettings(
             listen.problem("envoy", "envoy, feed and registry each need an address of their own");
         }
 
-        Settings store = settings.section("store");
-        Path database = absolute(store, "sqlite");
+        Store store = store(settings.section("store"));
 
         Keys keys = keys(settings.section("keys"));
 
@@ -99,7 +108,7 @@ public record IssuerSettings(
         return new IssuerSettings(
                 gateway,
                 new Listeners(envoy, feed, registry, http),
-                database,
+                store,
                 keys,
                 new Tokens(lifetime, maxLifetime, leeway),
                 auditFile);
@@ -114,6 +123,16 @@ public record IssuerSettings(
             keys.problem("jwks-max-age", "expected whole seconds: HTTP counts nothing smaller");
         }
         return new Keys(tokens, assertion, poll, maxAge);
+    }
+
+    private static Store store(Settings section) {
+        if (!section.has("postgresql")) {
+            return new Store.Sqlite(absolute(section, "sqlite"));
+        }
+        if (section.has("sqlite")) {
+            section.problem("sqlite", "expected either sqlite or postgresql, found both");
+        }
+        return new Store.Postgres(PostgresSettings.read(section.section("postgresql")));
     }
 
     private static Endpoint local(Settings listen, String key) {

@@ -68,7 +68,8 @@ final class PostgresDatabase implements Database {
         writers = pool(settings, "store-writers", settings.connections() - reading, false);
         readers = pool(settings, "store-readers", reading, true);
         events = new EventWaker(() -> read(EventLog::newest), POLL);
-        listener = new PostgresListener(new PostgresConnector(settings, Limits.CALLS, NEW_LOG_AFTER_RESTORE), events::tell);
+        listener = new PostgresListener(
+                new PostgresConnector(settings, Limits.CALLS, NEW_LOG_AFTER_RESTORE), events::tell);
     }
 
     /**
@@ -143,8 +144,7 @@ final class PostgresDatabase implements Database {
     }
 
     private static void advisoryLock(Connection connection, int kind, String name) throws SQLException {
-        var _ = Sql.first(
-                connection, row -> row.wasNull(), "SELECT pg_advisory_xact_lock(?, hashtext(?))", kind, name);
+        var _ = Sql.first(connection, row -> row.wasNull(), "SELECT pg_advisory_xact_lock(?, hashtext(?))", kind, name);
     }
 
     private <T> T once(HikariDataSource pool, Work<T> work) throws SQLException, StoreUnavailableException {

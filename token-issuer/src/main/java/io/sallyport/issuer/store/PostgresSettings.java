@@ -54,8 +54,7 @@ public record PostgresSettings(
 
     /** Whether the connection is encrypted and the server's name and certificate are checked. */
     public boolean verifiesServer() {
-        return ca.isPresent()
-                || !hosts.stream().allMatch(host -> new Endpoint.Tcp(host, port).isLoopback());
+        return ca.isPresent() || !hosts.stream().allMatch(host -> new Endpoint.Tcp(host, port).isLoopback());
     }
 
     /** As operators know it: no password was ever in here. */

@@ -175,9 +175,13 @@ public final class PostgresServer implements AutoCloseable {
     }
 
     @Override
-    public void close() throws Exception {
-        if (postmaster != null) {
-            kill();
+    public void close() throws IOException {
+        try {
+            if (postmaster != null) {
+                kill();
+            }
+        } catch (Exception e) {
+            throw new IOException("PostgreSQL did not stop", e);
         }
         removeTree(directory);
     }
@@ -282,7 +286,8 @@ public final class PostgresServer implements AutoCloseable {
         }
         try (InputStream in = source.openStream()) {
             // The name of the jar has the version in it.
-            Path unpacked = target.resolve("postgresql-" + Integer.toHexString(source.toString().hashCode()));
+            Path unpacked = target.resolve(
+                    "postgresql-" + Integer.toHexString(source.toString().hashCode()));
             if (Files.isDirectory(unpacked)) {
                 return unpacked;
             }

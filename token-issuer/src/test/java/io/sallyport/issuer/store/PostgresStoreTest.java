@@ -180,17 +180,17 @@ class PostgresStoreTest extends SandboxStoreContract {
 
     @Test
     void closingLeavesNoConnection() throws Exception {
-        long before = sessions();
-        try (JdbcStore store = open()) {
+        String own = server.createDatabase();
+        try (JdbcStore store = JdbcStore.postgresql(server.settings(own))) {
             store.probe(NOW);
             assertThatThrownBy(() -> store.database().write(connection -> {
                         Sql.update(connection, "nonsense");
                         return 0;
                     }))
                     .isInstanceOf(StoreUnavailableException.class);
-            assertThat(sessions()).isGreaterThan(before);
+            assertThat(sessions(own)).isPositive();
         }
-        await(() -> sessions() == before);
+        await(() -> sessions(own) == 0);
     }
 
     @Test
@@ -207,7 +207,9 @@ class PostgresStoreTest extends SandboxStoreContract {
                 })
                 .toList();
 
-        assertThat(together(openings)).hasSize(4).containsOnly(together(openings).getFirst());
+        assertThat(together(openings))
+                .hasSize(4)
+                .containsOnly(together(openings).getFirst());
     }
 
     @Test
@@ -402,7 +404,9 @@ class PostgresStoreTest extends SandboxStoreContract {
             assertThat(first).as("B's event is there, with the higher number").containsExactly(2L);
             a.commit();
 
-            assertThat(seqs(reader, first.getLast())).as("A's event is never seen").isEmpty();
+            assertThat(seqs(reader, first.getLast()))
+                    .as("A's event is never seen")
+                    .isEmpty();
         }
     }
 
@@ -505,18 +509,18 @@ class PostgresStoreTest extends SandboxStoreContract {
 
     @Test
     void aRestoredCopyIsAnotherLog() throws Exception {
+        String original = server.createDatabase();
         FeedPosition before;
-        try (JdbcStore store = open()) {
+        try (JdbcStore store = JdbcStore.postgresql(server.settings(original))) {
             store.revoke(revocation("kept"));
             before = store.position();
         }
-        awaitNoSessions();
-        String copy = database + "_restored";
-        server.asSuperuser(
-                "CREATE DATABASE " + copy + " TEMPLATE " + database + " OWNER " + PostgresServer.USER);
+        await(() -> sessions(original) == 0);
+        String copy = original + "_restored";
+        server.asSuperuser("CREATE DATABASE " + copy + " TEMPLATE " + original + " OWNER " + PostgresServer.USER);
 
         try (JdbcStore restored = JdbcStore.postgresql(server.settings(copy));
-                JdbcStore same = open()) {
+                JdbcStore same = JdbcStore.postgresql(server.settings(original))) {
             assertThat(restored.position().storeId()).isNotEqualTo(before.storeId());
             assertThat(restored.events(before, 10)).as("begin again").isEmpty();
             assertThat(restored.snapshot().revocations()).hasSize(1);
@@ -580,12 +584,8 @@ class PostgresStoreTest extends SandboxStoreContract {
                         + database + "'")));
     }
 
-    private void awaitNoSessions() throws Exception {
-        await(() -> sessions() == 0);
-    }
-
-    private long sessions() {
-        return Long.parseLong(ask("SELECT count(*) FROM pg_stat_activity WHERE datname = '" + database + "'"));
+    private long sessions(String of) {
+        return Long.parseLong(ask("SELECT count(*) FROM pg_stat_activity WHERE datname = '" + of + "'"));
     }
 
     private long deadlocks() {
