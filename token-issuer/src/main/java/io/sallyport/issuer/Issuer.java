@@ -196,13 +196,6 @@ public final class Issuer implements AutoCloseable {
         return new Issuer(parts, envoy, feed, registry, http);
     }
 
-    private static SandboxStore open(IssuerSettings.Store store) throws IOException {
-        return switch (store) {
-            case IssuerSettings.Store.Sqlite(Path file) -> JdbcStore.sqlite(file);
-            case IssuerSettings.Store.Postgres(PostgresSettings settings) -> JdbcStore.postgresql(settings);
-        };
-    }
-
     Endpoint envoy() {
         return envoy.endpoint();
     }
@@ -224,6 +217,20 @@ public final class Issuer implements AutoCloseable {
     public void close() {
         List.of(envoy, feed, registry).forEach(GrpcListener::drain);
         closeAll(parts);
+    }
+
+    private static SandboxStore open(IssuerSettings.Store store) throws IOException {
+        return switch (store) {
+            case IssuerSettings.Store.Postgres(PostgresSettings settings) -> JdbcStore.postgresql(settings);
+            case IssuerSettings.Store.Sqlite(Path file, boolean syncs) when syncs -> JdbcStore.sqlite(file);
+            case IssuerSettings.Store.Sqlite(Path file, var _) -> {
+                log.log(
+                        Level.WARNING,
+                        "store.unsafe-no-sync is on: a power cut takes back what was acknowledged, revocations among it."
+                                + " It is for measurements; take it out of the settings");
+                yield JdbcStore.sqliteWithoutSync(file);
+            }
+        };
     }
 
     private static GrpcListener.Threads threads(Deque<AutoCloseable> parts, EventLoopGroup eventLoops, String name) {

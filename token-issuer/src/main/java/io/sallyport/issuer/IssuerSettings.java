@@ -34,6 +34,21 @@ public record IssuerSettings(
      */
     public record Listeners(Endpoint envoy, Endpoint feed, Endpoint.Unix registry, Endpoint.Tcp http) {}
 
+    /** Where the records are kept. */
+    public sealed interface Store {
+        /**
+         * In a SQLite file.
+         *
+         * @param file absolute
+         * @param syncs whether a write is answered only once it is on the disk; otherwise a power cut takes back what was
+         *     acknowledged, revocations among it
+         */
+        record Sqlite(Path file, boolean syncs) implements Store {}
+
+        /** In a PostgreSQL database, which several issuers may use. */
+        record Postgres(PostgresSettings settings) implements Store {}
+    }
+
     /**
      * The key directories.
      *
@@ -43,15 +58,6 @@ public record IssuerSettings(
      * @param jwksMaxAge how long others may keep our published keys (RFC 9111, {@code max-age}); whole seconds
      */
     public record Keys(Path tokens, Path assertion, Duration poll, Duration jwksMaxAge) {}
-
-    /** The database of the records. */
-    public sealed interface Store {
-        /** A file: for one issuer, or several on one machine. */
-        record Sqlite(Path file) implements Store {}
-
-        /** A server: for any number of issuers. */
-        record Postgres(PostgresSettings settings) implements Store {}
-    }
 
     /**
      * How long tokens live.
@@ -127,7 +133,7 @@ public record IssuerSettings(
 
     private static Store store(Settings section) {
         if (!section.has("postgresql")) {
-            return new Store.Sqlite(absolute(section, "sqlite"));
+            return new Store.Sqlite(absolute(section, "sqlite"), !section.bool("unsafe-no-sync", false));
         }
         if (section.has("sqlite")) {
             section.problem("sqlite", "expected either sqlite or postgresql, found both");
