@@ -484,7 +484,7 @@ class PostgresStoreTest extends SandboxStoreContract {
                         SandboxId id = new SandboxId("s" + random.nextInt(4) + "-" + random.nextInt(3));
                         SandboxName name = SandboxName.of("", "n" + random.nextInt(4));
                         switch (random.nextInt(6)) {
-                            case 0 -> store.register(id, name, Source.REGISTRY, NOW.plusSeconds(i * 60));
+                            case 0 -> store.register(id, name, Source.REGISTRY, NOW.plusSeconds(i * 60L));
                             case 1 -> store.delete(id, NOW);
                             case 2 -> store.setStopped(id, random.nextBoolean(), NOW);
                             case 3 -> store.revoke(revocation(new Subject.Sandbox(id)));
