@@ -147,7 +147,9 @@ class PostgresOutageTest {
             RunningIssuer.await(() -> issuer.health(running.envoy(), "") == ServingStatus.SERVING);
             assertThat(issuer.http("GET", "/healthz").statusCode()).isEqualTo(200);
             assertThat(issuer.registry()
-                            .getSandbox(GetSandboxRequest.newBuilder().setId("alpha").build())
+                            .getSandbox(GetSandboxRequest.newBuilder()
+                                    .setId("alpha")
+                                    .build())
                             .getId())
                     .isEqualTo("alpha");
             assertThat(issuer.mint("alpha")).isNotEmpty();
@@ -198,7 +200,8 @@ class PostgresOutageTest {
             }
             for (String id : registered) {
                 assertThat(issuer.registry()
-                                .getSandbox(GetSandboxRequest.newBuilder().setId(id).build())
+                                .getSandbox(
+                                        GetSandboxRequest.newBuilder().setId(id).build())
                                 .getId())
                         .isEqualTo(id);
             }
@@ -242,7 +245,8 @@ class PostgresOutageTest {
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + database + "'");
             RunningIssuer.await(() -> {
                 StatusRuntimeException refused = catchThrowableOfType(
-                        StatusRuntimeException.class, () -> issuer.registry()
+                        StatusRuntimeException.class,
+                        () -> issuer.registry()
                                 .registerSandbox(RegisterSandboxRequest.newBuilder()
                                         .setId("beta")
                                         .build()));
@@ -262,7 +266,6 @@ class PostgresOutageTest {
 
     private RunningIssuer issuer() throws Exception {
         RunningIssuer.generateKeys(directory);
-        return RunningIssuer.over(
-                directory, RunningIssuer.writeSettings(directory, directory, server, database));
+        return RunningIssuer.over(directory, RunningIssuer.writeSettings(directory, directory, server, database));
     }
 }
