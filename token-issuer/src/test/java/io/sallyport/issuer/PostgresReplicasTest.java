@@ -72,8 +72,9 @@ class PostgresReplicasTest {
                     .registerSandbox(
                             RegisterSandboxRequest.newBuilder().setId("alpha").build());
             String bootstrap = registry(other)
-                    .mintBootstrapToken(
-                            MintBootstrapTokenRequest.newBuilder().setId("alpha").build())
+                    .mintBootstrapToken(MintBootstrapTokenRequest.newBuilder()
+                            .setId("alpha")
+                            .build())
                     .getToken();
             SandboxClaims token = verifier().verify(bootstrap);
 
