@@ -27,7 +27,7 @@ final class SqliteDatabase implements Database {
         readers = new SqliteReaders(file);
         events = new EventWaker(() -> readers.read(EventLog::newest), POLL);
         try {
-            session = new SqliteSession(file, events::tell).open();
+            session = new SqliteSession(file, file.reserve(System::nanoTime), events::tell).open();
         } catch (SQLException e) {
             events.close();
             readers.close();
@@ -70,6 +70,9 @@ final class SqliteDatabase implements Database {
     /** Nothing to do: whoever writes is alone. */
     @Override
     public void lock(Connection connection, SandboxId sandbox) {}
+
+    @Override
+    public void lockName(Connection connection, SandboxName name) {}
 
     @Override
     public void announce(Connection connection) {
