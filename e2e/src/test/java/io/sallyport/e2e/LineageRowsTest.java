@@ -149,7 +149,7 @@ class LineageRowsTest {
                     .data(Wire.message().framed(), true);
             audited(audit, Reason.TOKEN_REFRESHED, "minted");
             lost = proxy.swallowed(BEARER_LENGTH);
-            proxy.close();
+            proxy.cut();
             assertThat(call.await().inWords()).isEqualTo("connection closed");
         }
 
