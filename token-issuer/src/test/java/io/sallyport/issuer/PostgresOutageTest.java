@@ -288,8 +288,7 @@ class PostgresOutageTest {
                                     .getCode())
                             .isEqualTo(Status.Code.UNAVAILABLE);
                 }
-                RunningIssuer.await(
-                        () -> issuer.health(issuer.issuer().envoy(), "") == ServingStatus.NOT_SERVING);
+                RunningIssuer.await(() -> issuer.health(issuer.issuer().envoy(), "") == ServingStatus.NOT_SERVING);
             } finally {
                 server.asSuperuser("SELECT pg_promote()");
             }
