@@ -5,10 +5,10 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.sallyport.api.openshell01.OpenShellGrpc;
 import io.sallyport.api.openshell01.RefreshSandboxTokenRequest;
-import io.sallyport.api.openshell01.RefreshSandboxTokenResponse;
 import io.sallyport.api.openshell01.datamodel.WorkspaceSelector;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -54,6 +54,9 @@ import picocli.CommandLine.Option;
         })
 final class DebugRpc {
     static final int OTHERWISE = 1;
+
+    /** Longer than a refresh takes, and short enough for a person. */
+    private static final Duration LOCK_PATIENCE = Duration.ofSeconds(15);
 
     private final Map<String, String> environment;
     private final InstantSource clock;
@@ -130,19 +133,33 @@ final class DebugRpc {
         return text.replaceAll("\\p{Cntrl}", "?");
     }
 
-    private TokenSource tokens() throws AgentSettingsException {
+    private TokenSource source() throws AgentSettingsException {
         return TokenSource.fromEnvironment(environment, clock);
+    }
+
+    /** What the environment says: where to call, and with what. */
+    private record Supervisor(GatewaySettings settings, TokenSource tokens) {}
+
+    /** Both, or everything that is wrong with either. */
+    private Supervisor supervisor() throws AgentSettingsException {
+        List<String> problems = new ArrayList<>();
+        GatewaySettings settings = collect(() -> GatewaySettings.fromEnvironment(environment), problems);
+        TokenSource tokens = collect(this::source, problems);
+        if (settings == null || tokens == null) {
+            throw new AgentSettingsException(problems);
+        }
+        return new Supervisor(settings, tokens);
     }
 
     /** Makes a call over a channel of its own. */
     private <T> T call(int timeoutSeconds, Call<T> call) throws Exception {
-        List<String> problems = new ArrayList<>();
-        GatewaySettings settings = collect(() -> GatewaySettings.fromEnvironment(environment), problems);
-        TokenSource tokens = collect(this::tokens, problems);
-        if (settings == null || tokens == null) {
-            throw new AgentSettingsException(problems);
-        }
-        tokens.token(); // a missing token is said plainly, before anything is sent
+        Supervisor supervisor = supervisor();
+        supervisor.tokens().token(); // a missing token is said plainly, before anything is sent
+        return call(supervisor.settings(), supervisor.tokens(), timeoutSeconds, call);
+    }
+
+    private static <T> T call(GatewaySettings settings, TokenSource tokens, int timeoutSeconds, Call<T> call)
+            throws Exception {
         ManagedChannel channel = GatewayChannel.open(settings);
         try {
             return call.make(channel, new SandboxCallCredentials(tokens, settings.sandboxId()), timeoutSeconds);
@@ -266,34 +283,50 @@ final class DebugRpc {
 
     @Command(
             name = "refresh",
-            description = "Asks for the next token and shows its fingerprint and expiry; writes nothing anywhere.")
+            description =
+                    "Refreshes the token and shows the fingerprint and expiry of the new one. A token file is given"
+                            + " the new token, under a lock, so that the supervisor beside us goes on with it.")
     private final class Refresh implements Callable<Integer> {
         @Option(names = "--timeout", paramLabel = "SECONDS", defaultValue = "10", description = "default: 10")
         private int timeoutSeconds;
 
         @Override
         public Integer call() throws Exception {
-            RefreshSandboxTokenResponse response = DebugRpc.this.call(
-                    timeoutSeconds,
-                    (channel, credentials, timeout) -> OpenShellGrpc.newBlockingStub(channel)
-                            .withCallCredentials(credentials)
-                            .withDeadlineAfter(timeout, TimeUnit.SECONDS)
-                            .refreshSandboxToken(RefreshSandboxTokenRequest.getDefaultInstance()));
-            out.println("fingerprint: " + UnverifiedToken.fingerprint(response.getToken()));
-            out.println("expires_at: " + expiry(response).map(Instant::toString).orElse("never"));
+            Supervisor supervisor = supervisor();
+            TokenSource source = supervisor.tokens();
+            String held = source.token();
+            Optional<SharedTokenFile> shared = source instanceof FileTokenSource file
+                    ? Optional.of(new SharedTokenFile(file.path(), LOCK_PATIENCE))
+                            .filter(SharedTokenFile::writable)
+                    : Optional.empty();
+            if (shared.isEmpty() && UnverifiedToken.read(held).stream().anyMatch(token -> token.generation() > 0)) {
+                throw new TokenUnavailableException(source + ": refreshing would take this token away from the"
+                        + " supervisor that holds it, and the new one cannot be written back; use a token file in a"
+                        + " directory that this user can write");
+            }
+            String refreshed = shared.isPresent()
+                    ? shared.get().refresh(held, token -> ask(supervisor.settings(), token))
+                    : ask(supervisor.settings(), held);
+            out.println("fingerprint: " + UnverifiedToken.fingerprint(refreshed));
+            out.println("expires_at: "
+                    + UnverifiedToken.read(refreshed)
+                            .map(token ->
+                                    token.expiresAt().map(Instant::toString).orElse("never"))
+                            .orElse("unknown"));
+            shared.ifPresent(file -> out.println("written: " + file));
             return 0;
         }
 
-        /** Whichever of the two fields the gateway's generation fills. */
-        private static Optional<Instant> expiry(RefreshSandboxTokenResponse response) {
-            if (response.hasExpirationTime()) {
-                return Optional.of(Instant.ofEpochSecond(
-                        response.getExpirationTime().getSeconds(),
-                        response.getExpirationTime().getNanos()));
-            }
-            return response.getExpiresAtMs() == 0
-                    ? Optional.empty()
-                    : Optional.of(Instant.ofEpochMilli(response.getExpiresAtMs()));
+        private String ask(GatewaySettings settings, String token) throws Exception {
+            return DebugRpc.call(
+                            settings,
+                            new FixedTokenSource(token),
+                            timeoutSeconds,
+                            (channel, credentials, timeout) -> OpenShellGrpc.newBlockingStub(channel)
+                                    .withCallCredentials(credentials)
+                                    .withDeadlineAfter(timeout, TimeUnit.SECONDS)
+                                    .refreshSandboxToken(RefreshSandboxTokenRequest.getDefaultInstance()))
+                    .getToken();
         }
     }
 
@@ -303,7 +336,7 @@ final class DebugRpc {
     private final class ShowToken implements Callable<Integer> {
         @Override
         public Integer call() throws Exception {
-            TokenSource tokens = tokens();
+            TokenSource tokens = source();
             out.println("fingerprint: " + UnverifiedToken.fingerprint(tokens.token()));
             out.println("source: " + tokens);
             return 0;
@@ -314,7 +347,7 @@ final class DebugRpc {
     private final class ShowPrincipal implements Callable<Integer> {
         @Override
         public Integer call() throws Exception {
-            Optional<UnverifiedToken> token = UnverifiedToken.read(tokens().token());
+            Optional<UnverifiedToken> token = UnverifiedToken.read(source().token());
             if (token.isEmpty()) {
                 throw new TokenUnavailableException("the credential is not a JWT; it cannot be looked into");
             }

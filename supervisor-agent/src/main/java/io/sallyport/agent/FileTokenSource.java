@@ -46,6 +46,11 @@ public final class FileTokenSource implements TokenSource {
         this.clock = Objects.requireNonNull(clock, "clock is null");
     }
 
+    /** The file. */
+    Path path() {
+        return file;
+    }
+
     @Override
     public synchronized String token() throws TokenUnavailableException {
         String problem;

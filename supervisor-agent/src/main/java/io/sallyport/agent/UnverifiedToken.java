@@ -19,8 +19,10 @@ import tools.jackson.core.json.JsonFactory;
  * @param subject {@code sub}
  * @param sandboxId {@code sandbox_id}
  * @param expiresAt {@code exp}; empty when there is none or it is 0
+ * @param generation {@code gen}, the token's place in its lineage; 0 for a bootstrap token and where there is none
  */
-record UnverifiedToken(Optional<String> subject, Optional<String> sandboxId, Optional<Instant> expiresAt) {
+record UnverifiedToken(
+        Optional<String> subject, Optional<String> sandboxId, Optional<Instant> expiresAt, long generation) {
     private static final JsonFactory JSON = new JsonFactory();
 
     /** {@code sha256:} and the token's SHA-256 in hex: tells tokens apart and gives none away. */
@@ -42,6 +44,7 @@ record UnverifiedToken(Optional<String> subject, Optional<String> sandboxId, Opt
         String subject = null;
         String sandboxId = null;
         long expiry = 0;
+        long generation = 0;
         try (JsonParser json = JSON.createParser(
                 ObjectReadContext.empty(), Base64.getUrlDecoder().decode(parts[1]))) {
             if (json.nextToken() != JsonToken.START_OBJECT) {
@@ -54,6 +57,7 @@ record UnverifiedToken(Optional<String> subject, Optional<String> sandboxId, Opt
                     case "sub" -> subject = value == JsonToken.VALUE_STRING ? json.getString() : null;
                     case "sandbox_id" -> sandboxId = value == JsonToken.VALUE_STRING ? json.getString() : null;
                     case "exp" -> expiry = value == JsonToken.VALUE_NUMBER_INT ? json.getLongValue() : 0;
+                    case "gen" -> generation = value == JsonToken.VALUE_NUMBER_INT ? json.getLongValue() : 0;
                     default -> json.skipChildren();
                 }
             }
@@ -64,6 +68,7 @@ record UnverifiedToken(Optional<String> subject, Optional<String> sandboxId, Opt
         return Optional.of(new UnverifiedToken(
                 Optional.ofNullable(subject),
                 Optional.ofNullable(sandboxId),
-                ends ? Optional.of(Instant.ofEpochSecond(expiry)) : Optional.empty()));
+                ends ? Optional.of(Instant.ofEpochSecond(expiry)) : Optional.empty(),
+                generation));
     }
 }

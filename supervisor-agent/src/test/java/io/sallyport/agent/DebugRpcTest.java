@@ -51,7 +51,6 @@ class DebugRpcTest {
     private final List<Metadata> calls = new ArrayList<>();
     private final List<String> asked = new ArrayList<>();
     private Status answer = Status.OK;
-    private boolean onlyTimestamp;
     private @Nullable Server server;
 
     @AfterEach
@@ -173,12 +172,12 @@ class DebugRpcTest {
         public void refreshSandboxToken(
                 io.sallyport.api.openshell01.RefreshSandboxTokenRequest request,
                 StreamObserver<io.sallyport.api.openshell01.RefreshSandboxTokenResponse> observer) {
-            var response = io.sallyport.api.openshell01.RefreshSandboxTokenResponse.newBuilder()
-                    .setToken(NEXT_TOKEN);
-            if (onlyTimestamp) {
-                response.setExpirationTime(Timestamp.newBuilder().setSeconds(1_800_003_600L));
-            }
-            reply(observer, response.build());
+            reply(
+                    observer,
+                    io.sallyport.api.openshell01.RefreshSandboxTokenResponse.newBuilder()
+                            .setToken(NEXT_TOKEN)
+                            .setExpirationTime(Timestamp.newBuilder().setSeconds(1_800_003_600L))
+                            .build());
         }
     }
 
@@ -250,31 +249,70 @@ class DebugRpcTest {
         assertThat(err.toString()).startsWith("UNAVAILABLE").contains("Connection refused");
     }
 
-    @Test
-    void refreshShowsFingerprintAndExpiryAndWritesNothing() throws Exception {
-        Path file = Files.writeString(temp.resolve("token"), TOKEN);
+    private Map<String, String> withTokenIn(Path file) throws Exception {
         Map<String, String> environment = new HashMap<>(start(new Gateway00()));
         environment.remove("OPENSHELL_SANDBOX_TOKEN");
         environment.put("OPENSHELL_SANDBOX_TOKEN_FILE", file.toString());
-
-        assertThat(run(environment, "refresh")).isZero();
-
-        assertThat(out.toString().lines())
-                .containsExactly(
-                        "fingerprint: " + UnverifiedToken.fingerprint(NEXT_TOKEN), "expires_at: 2027-01-15T09:00:00Z");
-        assertThat(Files.readString(file)).isEqualTo(TOKEN);
+        return environment;
     }
 
     @Test
-    void refreshReadsTheOtherGenerationsExpiryToo() throws Exception {
-        onlyTimestamp = true;
-        assertThat(run(start(new Gateway01()), "refresh")).isZero();
-        assertThat(out.toString()).contains("expires_at: 2027-01-15T09:00:00Z");
-        stop();
-        onlyTimestamp = false;
+    void refreshGivesTheFileTheNewTokenAndShowsItsFingerprintAndExpiry() throws Exception {
+        Path file = Files.writeString(temp.resolve("token"), TOKEN);
 
+        assertThat(run(withTokenIn(file), "refresh")).isZero();
+
+        assertThat(out.toString().lines())
+                .containsExactly(
+                        "fingerprint: " + UnverifiedToken.fingerprint(NEXT_TOKEN),
+                        "expires_at: 2027-01-15T09:00:00Z",
+                        "written: " + file);
+        assertThat(file).content().isEqualTo(NEXT_TOKEN + "\n");
+    }
+
+    @Test
+    void aRefusedRefreshLeavesTheFileAsItWas() throws Exception {
+        Path file = Files.writeString(temp.resolve("token"), TOKEN);
+        Map<String, String> environment = withTokenIn(file);
+        answer = Status.UNAUTHENTICATED;
+
+        assertThat(run(environment, "refresh")).isEqualTo(16);
+
+        assertThat(file).content().isEqualTo(TOKEN);
+        assertThat(temp).isDirectoryNotContaining("glob:**/.token.*-*");
+    }
+
+    @Test
+    void aTokenWhoseSuccessorCouldNotBeKeptIsNotConsumed() throws Exception {
+        String renewed = jwt("{\"sandbox_id\":\"sb-1\",\"gen\":3}");
+        Path target = Files.writeString(temp.resolve("projected"), renewed);
+        Path link = Files.createSymbolicLink(temp.resolve("token"), target);
+
+        assertThat(run(withTokenIn(link), "refresh")).isEqualTo(1);
+
+        assertThat(calls).isEmpty();
+        assertThat(err.toString()).contains(link.toString(), "would take this token away from the supervisor");
+    }
+
+    @Test
+    void aBootstrapTokenOnAReadOnlyMountIsRefreshedAndNothingWritten() throws Exception {
+        Path target = Files.writeString(temp.resolve("projected"), TOKEN);
+        Path link = Files.createSymbolicLink(temp.resolve("token"), target);
+
+        assertThat(run(withTokenIn(link), "refresh")).isZero();
+
+        assertThat(calls).hasSize(1);
+        assertThat(out.toString()).doesNotContain("written");
+        assertThat(link).isSymbolicLink();
+        assertThat(target).content().isEqualTo(TOKEN);
+    }
+
+    @Test
+    void refreshReadsTheOtherGenerationsAnswerToo() throws Exception {
         assertThat(run(start(new Gateway01()), "refresh")).isZero();
-        assertThat(out.toString()).contains("expires_at: never");
+        assertThat(out.toString().lines())
+                .containsExactly(
+                        "fingerprint: " + UnverifiedToken.fingerprint(NEXT_TOKEN), "expires_at: 2027-01-15T09:00:00Z");
     }
 
     @Test
