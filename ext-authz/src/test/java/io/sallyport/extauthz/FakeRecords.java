@@ -14,6 +14,7 @@ final class FakeRecords implements RecordSource {
     private final Map<String, RecordLookup> records = new ConcurrentHashMap<>();
     private final Map<String, CompletableFuture<RecordLookup>> held = new ConcurrentHashMap<>();
     private volatile boolean holding;
+    private long versions;
 
     FakeRecords with(SandboxRecord sandbox) {
         records.put(sandbox.id(), new RecordLookup.Found(sandbox));
@@ -21,7 +22,15 @@ final class FakeRecords implements RecordSource {
     }
 
     FakeRecords with(String id, String workspace, String name, SandboxRecord.State state) {
-        return with(new SandboxRecord(id, workspace, name, state));
+        versions++;
+        return with(new SandboxRecord(id, workspace, name, state, versions));
+    }
+
+    SandboxRecord get(String id) {
+        if (records.get(id) instanceof RecordLookup.Found(SandboxRecord sandbox)) {
+            return sandbox;
+        }
+        throw new IllegalArgumentException(id + " has no record");
     }
 
     void unavailable(String id) {
