@@ -71,7 +71,7 @@ public final class ExtAuthzMain {
             server.awaitTermination();
             return 0;
         } catch (IOException e) {
-            err.println(settings.listen() + " cannot be listened on: " + e.getMessage());
+            err.println("not started on " + settings.listen() + ": " + e.getMessage());
             return 1;
         } catch (ExecutionException e) {
             err.println("no provider of Ed25519 signatures works: " + e.getCause());

@@ -14,6 +14,8 @@ import io.sallyport.identity.AssertionMinter;
 import io.sallyport.identity.AuthenticatorChain;
 import io.sallyport.identity.CachedSandboxTokens;
 import io.sallyport.identity.Ed25519;
+import io.sallyport.identity.KeyDirectory;
+import io.sallyport.identity.KeyWatch;
 import io.sallyport.identity.Principal;
 import io.sallyport.identity.RenewableTokenAuthenticator;
 import io.sallyport.identity.SandboxTokenAuthenticator;
@@ -56,6 +58,9 @@ final class ExtAuthzServer implements AutoCloseable {
     private static final ListeningServer.Access FOR_ITS_GROUP =
             new ListeningServer.Access(SocketFile.Neighbours.ANYBODY, "rw-rw----");
 
+    /** The name under which {@code grpc.health.v1} tells whether the keys that lie in the directories are in use. */
+    static final String KEYS_HEALTH = "sallyport.keys";
+
     private static final Duration GRACE = Duration.ofSeconds(3);
 
     /** A page of the feed's first answer; a record is far smaller. */
@@ -66,6 +71,7 @@ final class ExtAuthzServer implements AutoCloseable {
 
     private final EventLoopGroup loops;
     private final ExecutorService threads;
+    private final Keys keys;
     private final AuditLog audit;
     private final Parts parts;
     private final HealthStatusManager health;
@@ -76,6 +82,7 @@ final class ExtAuthzServer implements AutoCloseable {
     private ExtAuthzServer(
             EventLoopGroup loops,
             ExecutorService threads,
+            Keys keys,
             AuditLog audit,
             Parts parts,
             HealthStatusManager health,
@@ -83,6 +90,7 @@ final class ExtAuthzServer implements AutoCloseable {
             Optional<MetricsServer> metrics) {
         this.loops = loops;
         this.threads = threads;
+        this.keys = keys;
         this.audit = audit;
         this.parts = parts;
         this.health = health;
@@ -95,14 +103,49 @@ final class ExtAuthzServer implements AutoCloseable {
             CheckService check, Issuers issuers, Feed feed, Readiness readiness, MetricsPage metrics) {}
 
     /**
+     * The keys, followed while the service runs.
+     *
+     * @param tokens verifies sandbox tokens
+     * @param assertion signs assertions towards the issuer
+     */
+    private record Keys(KeyWatch tokens, KeyWatch assertion) {
+        static Keys open(ExtAuthzSettings settings) throws IOException {
+            return new Keys(
+                    KeyWatch.open(settings.tokenKeys(), KeyDirectory.Use.VERIFY, System::nanoTime),
+                    KeyWatch.open(settings.assertionKeys(), KeyDirectory.Use.SIGN, System::nanoTime));
+        }
+
+        /**
+         * Tells health of what lies there and cannot be used. Under a name of its own: every replica sees the same files,
+         * and all of them going at once would be worse than going on with the last good keys.
+         */
+        void follow(Duration interval, HealthStatusManager health) {
+            Runnable tell = () -> health.setStatus(
+                    KEYS_HEALTH,
+                    tokens.trouble().isEmpty() && assertion.trouble().isEmpty()
+                            ? ServingStatus.SERVING
+                            : ServingStatus.NOT_SERVING);
+            tell.run();
+            tokens.start(interval, tell);
+            assertion.start(interval, tell);
+        }
+
+        void close() {
+            tokens.close();
+            assertion.close();
+        }
+    }
+
+    /**
      * Starts the service. It answers at once, and lets no sandbox pass before it has heard the issuer's feed as a whole.
      *
      * @param signatures asked for last, since they take longest to load
-     * @throws IOException when the endpoint cannot be listened on
+     * @throws IOException when the keys cannot be used or the endpoint cannot be listened on
      * @throws ExecutionException when there are no signatures
      */
     static ExtAuthzServer start(ExtAuthzSettings settings, Future<Ed25519> signatures)
             throws IOException, ExecutionException, InterruptedException {
+        Keys keys = Keys.open(settings);
         EventLoopGroup loops = GrpcServers.eventLoops("ext-authz", eventLoops());
         AuditLog audit = AuditLog.start("ext-authz", settings.auditFile());
         ExecutorService threads = Executors.newThreadPerTaskExecutor(
@@ -114,7 +157,7 @@ final class ExtAuthzServer implements AutoCloseable {
                 settings.stripCredentials(),
                 settings.developerUser().map(name -> new Principal.User(name, "developer")));
 
-        Parts parts = parts(settings, signatures.get(), answers, health, audit, threads, loops);
+        Parts parts = parts(settings, keys, signatures.get(), answers, health, audit, threads, loops);
         ListeningServer listening = ListeningServer.start(
                 settings.listen(),
                 FOR_ITS_GROUP,
@@ -129,9 +172,10 @@ final class ExtAuthzServer implements AutoCloseable {
         Optional<MetricsServer> metrics = settings.metrics().isPresent()
                 ? Optional.of(MetricsServer.start(settings.metrics().get(), parts.metrics()::text))
                 : Optional.empty();
+        keys.follow(settings.keyPoll(), health);
         parts.feed().start();
         warnAbout(settings);
-        return new ExtAuthzServer(loops, threads, audit, parts, health, listening, metrics);
+        return new ExtAuthzServer(loops, threads, keys, audit, parts, health, listening, metrics);
     }
 
     /** Where the numbers are served, when the settings say so. */
@@ -141,6 +185,7 @@ final class ExtAuthzServer implements AutoCloseable {
 
     private static Parts parts(
             ExtAuthzSettings settings,
+            Keys keys,
             Ed25519 signatures,
             Answers answers,
             HealthStatusManager health,
@@ -150,7 +195,11 @@ final class ExtAuthzServer implements AutoCloseable {
         InstantSource clock = Clock.systemUTC();
         LongSupplier nanoTime = System::nanoTime;
         AssertionMinter assertions = new AssertionMinter(
-                settings.gatewayId(), settings.assertionKey(), AssertionMinter.DEFAULT_LIFETIME, signatures, clock);
+                settings.gatewayId(),
+                keys.assertion()::signingKeys,
+                AssertionMinter.DEFAULT_LIFETIME,
+                signatures,
+                clock);
         Issuers issuers = new Issuers(settings.issuers().stream()
                 .map(endpoint -> GrpcChannels.connectTo(endpoint, loops)
                         .directExecutor()
@@ -183,8 +232,8 @@ final class ExtAuthzServer implements AutoCloseable {
         var _ = loops.scheduleWithFixedDelay(
                 () -> revocations.expire(clock.instant()), EXPIRE_SECONDS, EXPIRE_SECONDS, TimeUnit.SECONDS);
         DecisionCounts counts = new DecisionCounts();
-        SandboxTokenVerifier verifier = new SandboxTokenVerifier(
-                settings.gatewayId(), settings.tokenKeys(), settings.tokens(), signatures, clock);
+        SandboxTokenVerifier verifier =
+                new SandboxTokenVerifier(settings.gatewayId(), keys.tokens(), settings.tokens(), signatures, clock);
         CachedSandboxTokens tokens =
                 new CachedSandboxTokens(new SandboxTokenAuthenticator(verifier), CachedSandboxTokens.Size.DEFAULT);
         Callers callers = new Callers(
@@ -280,6 +329,7 @@ final class ExtAuthzServer implements AutoCloseable {
             Thread.currentThread().interrupt();
         }
         listening.close();
+        keys.close();
         metrics.ifPresent(MetricsServer::close);
         threads.shutdownNow();
         // Only now: a farewell says that nothing is believed here any more.

@@ -8,9 +8,9 @@ import io.sallyport.extauthz.Decisions.UserMethods;
 import io.sallyport.extauthz.Freshness.WhenStale;
 import io.sallyport.identity.GatewayId;
 import io.sallyport.identity.KeyDirectory;
-import io.sallyport.identity.PublicKeys;
+import io.sallyport.identity.KeyDirectory.Use;
+import io.sallyport.identity.KeyWatch;
 import io.sallyport.identity.SandboxTokenVerifier.Limits;
-import io.sallyport.identity.SigningKey;
 import io.sallyport.policy.AccessPolicy;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -26,8 +26,9 @@ import org.jspecify.annotations.Nullable;
  * @param gatewayId the gateway that tokens are for
  * @param listen where Envoy asks
  * @param policy the rules of all methods
- * @param tokenKeys public keys of sandbox tokens
- * @param assertionKey what assertions towards the issuer are signed with
+ * @param tokenKeys key directory whose public half verifies sandbox tokens
+ * @param assertionKeys key directory whose signing half signs assertions towards the issuer
+ * @param keyPoll how often both are looked at
  * @param issuers replicas of the issuer, where the feed is listened to and records are asked for; tried in turn
  * @param issuerTimeout how long asking for a record may take
  * @param maxStaleness how long we go on without hearing from the issuer
@@ -46,8 +47,9 @@ record ExtAuthzSettings(
         GatewayId gatewayId,
         Endpoint listen,
         AccessPolicy policy,
-        PublicKeys tokenKeys,
-        SigningKey assertionKey,
+        Path tokenKeys,
+        Path assertionKeys,
+        Duration keyPoll,
         List<Endpoint> issuers,
         Duration issuerTimeout,
         Duration maxStaleness,
@@ -75,8 +77,10 @@ record ExtAuthzSettings(
         Endpoint listen = local(settings, "listen");
         Optional<AccessPolicy> policy = AccessPolicy.read(settings.section("policy"));
         Settings keys = settings.section("keys");
-        PublicKeys tokenKeys = keys(keys, "tokens", KeyDirectory::readPublic);
-        SigningKey assertionKey = keys(keys, "assertion", KeyDirectory::readSigning);
+        Path tokenKeys = keys(keys, "tokens", Use.VERIFY);
+        Path assertionKeys = keys(keys, "assertion", Use.SIGN);
+        Duration keyPoll =
+                keys.duration("poll", KeyWatch.DEFAULT_INTERVAL, Duration.ofMillis(10), Duration.ofMinutes(10));
         List<Endpoint> issuers = issuers(settings);
         Duration issuerTimeout = settings.duration(
                 "issuer-timeout", Duration.ofMillis(500), Duration.ofMillis(10), Duration.ofSeconds(5));
@@ -101,7 +105,7 @@ record ExtAuthzSettings(
         Optional<Endpoint.Tcp> metrics = metrics(settings);
         settings.done();
         problems.throwIfAny();
-        if (policy.isEmpty() || tokenKeys == null || assertionKey == null) {
+        if (policy.isEmpty() || tokenKeys == null || assertionKeys == null) {
             throw new IllegalStateException("a part is missing and no problem says so");
         }
         return new ExtAuthzSettings(
@@ -109,7 +113,8 @@ record ExtAuthzSettings(
                 listen,
                 policy.get(),
                 tokenKeys,
-                assertionKey,
+                assertionKeys,
+                keyPoll,
                 issuers,
                 issuerTimeout,
                 maxStaleness,
@@ -178,21 +183,18 @@ record ExtAuthzSettings(
         }
     }
 
-    @FunctionalInterface
-    private interface KeyReader<K> {
-        K read(Path directory) throws IOException;
-    }
-
-    private static <K> @Nullable K keys(Settings keys, String key, KeyReader<K> reader) {
+    /** A key directory that can be used at this moment. */
+    private static @Nullable Path keys(Settings keys, String key, Use use) {
         if (!keys.has(key)) {
             keys.problem(key, "is missing; expected the path of a key directory");
             return null;
         }
+        Path directory = keys.path(key);
         try {
-            return reader.read(keys.path(key));
+            var _ = KeyDirectory.read(directory, use);
         } catch (IOException e) {
             keys.problem(key, String.valueOf(e.getMessage()));
-            return null;
         }
+        return directory;
     }
 }

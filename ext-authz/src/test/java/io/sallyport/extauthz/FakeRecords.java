@@ -12,7 +12,7 @@ import java.util.concurrent.ConcurrentHashMap;
 final class FakeRecords implements RecordSource {
     final List<String> asked = Collections.synchronizedList(new ArrayList<>());
     private final Map<String, RecordLookup> records = new ConcurrentHashMap<>();
-    private final Map<String, CompletableFuture<RecordLookup>> held = new ConcurrentHashMap<>();
+    private final Map<CompletableFuture<RecordLookup>, String> held = new ConcurrentHashMap<>();
     private volatile boolean holding;
     private long versions;
 
@@ -48,7 +48,7 @@ final class FakeRecords implements RecordSource {
 
     void release() {
         holding = false;
-        held.forEach((id, question) -> question.complete(answer(id)));
+        held.forEach((question, id) -> question.complete(answer(id)));
         held.clear();
     }
 
@@ -60,7 +60,7 @@ final class FakeRecords implements RecordSource {
     public CompletableFuture<RecordLookup> find(SandboxId id) {
         if (holding) {
             CompletableFuture<RecordLookup> question = new CompletableFuture<>();
-            held.put(id.value(), question);
+            held.put(question, id.value());
             asked.add(id.value());
             return question;
         }

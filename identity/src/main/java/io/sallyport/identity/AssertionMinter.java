@@ -1,5 +1,6 @@
 package io.sallyport.identity;
 
+import io.sallyport.base.Derived;
 import io.sallyport.identity.Ed25519Jws.Signers;
 import java.time.Duration;
 import java.time.Instant;

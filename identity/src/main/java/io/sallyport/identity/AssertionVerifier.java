@@ -1,6 +1,7 @@
 package io.sallyport.identity;
 
 import com.nimbusds.jose.JWSVerifier;
+import io.sallyport.base.Derived;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import java.time.Duration;
@@ -16,14 +17,23 @@ import java.util.Set;
  */
 public final class AssertionVerifier {
     private final GatewayId gateway;
-    private final Map<String, JWSVerifier> keys;
+    private final PublicKeySource keys;
+    private final Derived<PublicKeys, Map<String, JWSVerifier>> verifiers;
     private final Duration leeway;
     private final InstantSource clock;
 
+    /** Verifies with keys that never change. */
     public AssertionVerifier(
             GatewayId gateway, PublicKeys keys, Duration leeway, Ed25519 signatures, InstantSource clock) {
+        this(gateway, PublicKeySource.of(keys), leeway, signatures, clock);
+    }
+
+    /** Verifies with the keys there are at the time. */
+    public AssertionVerifier(
+            GatewayId gateway, PublicKeySource keys, Duration leeway, Ed25519 signatures, InstantSource clock) {
         this.gateway = gateway;
-        this.keys = Ed25519Jws.verifiers(keys, signatures);
+        this.keys = keys;
+        this.verifiers = new Derived<>(keys::publicKeys, snapshot -> Ed25519Jws.verifiers(snapshot, signatures));
         if (leeway.isNegative()) {
             throw new IllegalArgumentException("leeway is negative");
         }
@@ -32,7 +42,8 @@ public final class AssertionVerifier {
     }
 
     /**
-     * What was vouched for, when it was vouched for this method.
+     * What was vouched for, when it was vouched for this method. A key that is not known is looked for once more, which may
+     * read files.
      *
      * @throws RejectedException with {@link Reason#ASSERTION}, whatever is wrong
      */
@@ -40,7 +51,10 @@ public final class AssertionVerifier {
         try {
             CompactJws jws = CompactJws.parse(assertion);
             jws.checkHeader(Set.of(AssertionMinter.TYPE), false);
-            Claims claims = new Claims(jws.verifiedPayload(keys));
+            if (!verifiers.get().containsKey(jws.keyId())) {
+                keys.lookAgain();
+            }
+            Claims claims = new Claims(jws.verifiedPayload(verifiers.get()));
             require(claims, "iss", gateway.assertionIssuer());
             require(claims, "aud", gateway.assertionAudience());
             require(claims, "mth", method);

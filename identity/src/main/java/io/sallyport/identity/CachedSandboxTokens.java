@@ -26,8 +26,11 @@ import org.jspecify.annotations.Nullable;
  * a few seconds, in a space of its own: a flood of bad tokens cannot push out good ones. What can still come true (a
  * token of the near future) is not remembered. Several callers with the same new token wait for one verification.
  *
+ * <p>What was found with one set of keys counts for another only if it is a good token whose very key is also in that one:
+ * a token whose key has left is forgotten at its next use, and one that was refused for want of a key is looked at again.
+ *
  * <p>{@link #peek} never blocks and is for an event loop; {@link #authenticate} may verify a signature and is for a
- * thread of its own. One of these serves one set of keys: other keys, another cache.
+ * thread of its own.
  */
 public final class CachedSandboxTokens implements Authenticator {
     private static final Outcome EXPIRED = new Outcome.Rejected(Reason.TOKEN_EXPIRED, "exp has passed");
@@ -50,10 +53,16 @@ public final class CachedSandboxTokens implements Authenticator {
         }
     }
 
+    /** A good token, and the keys among which its own is known to be. */
+    private record Good(Outcome.Authenticated outcome, PublicKeys keys) {}
+
+    /** Anything else, and the keys it was held against. */
+    private record Bad(Outcome outcome, PublicKeys keys) {}
+
     private final SandboxTokenAuthenticator authenticator;
     private final SandboxTokenVerifier verifier;
-    private final Cache<Digest, Outcome.Authenticated> good;
-    private final Cache<Digest, Outcome> bad;
+    private final Cache<Digest, Good> good;
+    private final Cache<Digest, Bad> bad;
     private final ConcurrentMap<Digest, CompletableFuture<Outcome>> running = new ConcurrentHashMap<>();
     private final ThreadLocal<MessageDigest> sha256 = ThreadLocal.withInitial(CachedSandboxTokens::newSha256);
 
@@ -68,7 +77,7 @@ public final class CachedSandboxTokens implements Authenticator {
                 .maximumSize(size.good())
                 .ticker(ticker)
                 .executor(Runnable::run)
-                .expireAfter(Expiry.creating((Digest digest, Outcome.Authenticated outcome) -> remaining(outcome)))
+                .expireAfter(Expiry.creating((Digest digest, Good found) -> remaining(found.outcome())))
                 .build();
         this.bad = Caffeine.newBuilder()
                 .maximumSize(size.bad())
@@ -111,8 +120,10 @@ public final class CachedSandboxTokens implements Authenticator {
             return other.join();
         }
         try {
+            // Asked for first: what changes meanwhile is then found changed.
+            PublicKeys keys = verifier.publicKeys();
             Outcome outcome = authenticator.authenticate(credential);
-            remember(digest, outcome);
+            remember(digest, outcome, keys);
             mine.complete(outcome);
             return outcome;
         } catch (RuntimeException | Error e) {
@@ -130,21 +141,32 @@ public final class CachedSandboxTokens implements Authenticator {
         return good.estimatedSize() + bad.estimatedSize();
     }
 
+    @SuppressWarnings("ReferenceEquality") // the very snapshot, not one like it
     private @Nullable Outcome find(Digest digest) {
-        Outcome.Authenticated outcome = good.getIfPresent(digest);
-        if (outcome == null) {
-            return bad.getIfPresent(digest);
+        PublicKeys now = verifier.publicKeys();
+        Good known = good.getIfPresent(digest);
+        if (known == null) {
+            Bad other = bad.getIfPresent(digest);
+            return other != null && other.keys() == now ? other.outcome() : null;
         }
-        return outcome.principal() instanceof Principal.Sandbox sandbox && !verifier.isExpired(sandbox.token())
-                ? outcome
-                : EXPIRED;
+        if (!(known.outcome().principal() instanceof Principal.Sandbox sandbox)) {
+            return null;
+        }
+        if (known.keys() != now) {
+            if (!known.keys().sharesKey(sandbox.token().keyId(), now)) {
+                good.invalidate(digest);
+                return null;
+            }
+            good.put(digest, new Good(known.outcome(), now));
+        }
+        return verifier.isExpired(sandbox.token()) ? EXPIRED : known.outcome();
     }
 
-    private void remember(Digest digest, Outcome outcome) {
+    private void remember(Digest digest, Outcome outcome, PublicKeys keys) {
         switch (outcome) {
-            case Outcome.Authenticated authenticated -> good.put(digest, authenticated);
+            case Outcome.Authenticated authenticated -> good.put(digest, new Good(authenticated, keys));
             case Outcome.Rejected rejected when rejected.reason() == Reason.TOKEN_NOT_YET_VALID -> {}
-            case Outcome.Rejected _, Outcome.Declined _ -> bad.put(digest, outcome);
+            case Outcome.Rejected _, Outcome.Declined _ -> bad.put(digest, new Bad(outcome, keys));
         }
     }
 

@@ -2,20 +2,12 @@ package io.sallyport.identity;
 
 import io.sallyport.identity.Ed25519Keys.BadKeyException;
 import io.sallyport.identity.Ed25519Keys.PrivateHalf;
-import java.io.FileNotFoundException;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.GeneralSecurityException;
@@ -25,37 +17,49 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.security.PublicKey;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.HexFormat;
-import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /**
  * A directory of Ed25519 keys in PEM.
  *
- * <p>Two layouts are read:
+ * <p>Three layouts are read:
  *
  * <table>
  * <caption>Layouts</caption>
  * <tr><td>ours</td><td>{@code <kid>/{signing.pem,public.pem,kid}} for each key, and a file {@code active} that names the
  * one that signs</td></tr>
+ * <tr><td>ours, without folders</td><td>{@code <kid>.signing.pem}, {@code <kid>.public.pem} for each key, and {@code
+ * active}: as a Kubernetes Secret is mounted</td></tr>
  * <tr><td>the gateway's</td><td>one key, flat: {@code {signing.pem,public.pem,kid}}</td></tr>
  * </table>
  *
  * <p>The content of the file {@code kid}, trimmed, is a key's name; in our layout its folder bears the same name. Entries
- * that begin with a dot are not keys (a mounted Kubernetes Secret has such). Whoever only verifies needs {@code
- * public.pem} and {@code kid}; whoever signs needs {@code signing.pem} and {@code kid}, and {@code active} in our layout.
- * Where both halves are there, they must belong together.
+ * that begin with a dot are not keys. Whoever only verifies needs {@code public.pem} and {@code kid}; whoever signs needs
+ * {@code signing.pem} and {@code kid}, and {@code active} in our layouts. Where both halves are there, they must belong
+ * together.
+ *
+ * <p>Every key is accepted, whichever phase it is in; {@code active} alone says which one signs; the others keep their
+ * private half for as long as they may have to sign something again ({@link SigningKeys}). A key beside which lies a file
+ * {@code tainted} counts as not there. So whoever reads needs no clock, and replicas that see the same files do the same.
+ * When a key goes from one phase to the next is the business of {@link KeyRotation}.
  */
 public final class KeyDirectory {
-    private static final String SIGNING = "signing.pem";
-    private static final String PUBLIC = "public.pem";
-    private static final String KID = "kid";
-    private static final String ACTIVE = "active";
-    private static final int MAX_FILE_BYTES = 16 * 1024;
+    /** What a reader does with the keys. */
+    public enum Use {
+        /** Verifies: every public half is needed, no private one. */
+        VERIFY,
+        /** Signs: {@code active} is needed, and private halves; public ones may be absent. */
+        SIGN,
+        /** Signs, and publishes what it signs with. */
+        SIGN_AND_PUBLISH
+    }
 
     private static final Set<PosixFilePermission> OTHERS = Set.of(
             PosixFilePermission.GROUP_READ,
@@ -78,35 +82,109 @@ public final class KeyDirectory {
      * @throws IOException with the file and the remedy, when the set is not whole
      */
     public static PublicKeys readPublic(Path directory) throws IOException {
-        Map<String, PublicKey> keys = new HashMap<>();
-        for (Path folder : keyFolders(directory)) {
-            String keyId = keyId(folder, directory);
-            PublicKey key = publicKey(folder.resolve(PUBLIC));
-            if (Files.isReadable(folder.resolve(SIGNING))) {
-                checkHalves(folder, privateHalf(folder.resolve(SIGNING)), key);
-            }
-            if (keys.put(keyId, key) != null) {
-                throw new IOException(folder.resolve(KID) + ": another key has the same kid " + keyId
-                        + "; every key needs a name of its own");
-            }
-        }
-        return new PublicKeys(keys);
+        return read(directory, Use.VERIFY).publicKeys();
     }
 
     /**
      * Reads the active private key.
      *
-     * @throws IOException with the file and the remedy, when it is missing, unreadable by us, or readable by others
+     * @throws IOException with the file and the remedy, when it is missing, unreadable by us, readable by others, or
+     *     tainted
      */
     public static SigningKey readSigning(Path directory) throws IOException {
-        List<Path> folders = keyFolders(directory);
-        Path folder = folders.equals(List.of(directory)) ? directory : activeFolder(directory);
-        String keyId = keyId(folder, directory);
-        PrivateHalf half = privateHalf(folder.resolve(SIGNING));
-        if (Files.exists(folder.resolve(PUBLIC))) {
-            checkHalves(folder, half, publicKey(folder.resolve(PUBLIC)));
+        SigningKeys keys = read(directory, Use.SIGN).signingKeys().orElseThrow();
+        if (!keys.canSign()) {
+            throw new IOException(directory.resolve(KeyFiles.ACTIVE)
+                    + ": names a key that is tainted; activate another one: keys rotate " + directory + " activate");
         }
-        return new SigningKey(keyId, half.key());
+        return keys.active();
+    }
+
+    /**
+     * Reads the keys as they are now.
+     *
+     * @throws IOException with the file and the remedy, when the set is not whole
+     */
+    public static KeySet read(Path directory, Use use) throws IOException {
+        return judge(KeyFiles.read(directory), use);
+    }
+
+    /** What the files mean, if they are whole. */
+    static KeySet judge(KeyFiles files, Use use) throws IOException {
+        boolean verifies = use != Use.SIGN;
+        boolean signs = use != Use.VERIFY;
+        Map<String, PublicKey> open = new TreeMap<>();
+        Map<String, SigningKey> signing = new HashMap<>();
+        Map<String, Path> places = new HashMap<>();
+        Set<String> tainted = new HashSet<>();
+        String only = "";
+        for (KeyFiles.Entry entry : files.keys()) {
+            String keyId = entry.keyId();
+            only = keyId;
+            Optional<PublicKey> half =
+                    openHalf(entry, verifies && !entry.tainted().isThere());
+            if (half.isPresent()) {
+                String raw = HexFormat.of().formatHex(Ed25519Keys.rawPublic(half.get()));
+                Path other = places.put(raw, entry.open().path());
+                if (other != null) {
+                    throw new IOException(entry.open().path() + ": is the same key as " + other
+                            + " under another kid; a key has one name: remove one of the two");
+                }
+            }
+            if (entry.tainted().isThere()) {
+                tainted.add(keyId);
+                continue;
+            }
+            half.ifPresent(key -> open.put(keyId, key));
+            // Whoever verifies may be another user, who cannot read this one: then there is nothing to compare with.
+            boolean hasPrivate =
+                    signs ? entry.signing().isThere() : entry.signing().isReadable();
+            if (hasPrivate) {
+                PrivateHalf secret = privateHalf(entry.signing(), files.isMountedSecret());
+                if (half.isPresent()) {
+                    checkHalves(entry, secret, half.get());
+                }
+                signing.put(keyId, new SigningKey(keyId, secret.key()));
+            } else if (half.isEmpty()) {
+                entry.signing().read(); // neither half: says that it is missing
+            }
+        }
+        if (!signs) {
+            return new KeySet(new PublicKeys(open), Optional.empty());
+        }
+        String active = files.layout() == KeyFiles.Layout.FLAT ? only : active(files);
+        if (tainted.contains(active)) {
+            return new KeySet(new PublicKeys(open), Optional.of(new SigningKeys(Optional.empty(), signing.values())));
+        }
+        SigningKey key = signing.get(active);
+        if (key == null) {
+            // Also for a flat key: a set that signs has its private half.
+            for (KeyFiles.Entry entry : files.keys()) {
+                if (entry.keyId().equals(active)) {
+                    entry.signing().read();
+                }
+            }
+            throw new IOException(files.active().path() + ": names key " + active + ", which cannot sign");
+        }
+        return new KeySet(new PublicKeys(open), Optional.of(new SigningKeys(Optional.of(key), signing.values())));
+    }
+
+    private static String active(KeyFiles files) throws IOException {
+        String keyId = ActiveFile.parse(files.active()).keyId();
+        for (KeyFiles.Entry entry : files.keys()) {
+            if (entry.keyId().equals(keyId)) {
+                return keyId;
+            }
+        }
+        throw new IOException(
+                files.active().path() + ": names key " + keyId + ", and there is no key of that name beside it");
+    }
+
+    private static Optional<PublicKey> openHalf(KeyFiles.Entry entry, boolean required) throws IOException {
+        if (!required && !entry.open().isThere()) {
+            return Optional.empty();
+        }
+        return Optional.of(publicKey(entry.open()));
     }
 
     /**
@@ -125,20 +203,17 @@ public final class KeyDirectory {
         }
         refuseIfInUse(target);
         Files.createDirectories(parent);
+        KeyDisk disk = new KeyDisk();
         KeyPair pair = newKeyPair();
         String keyId = generatedKeyId(pair.getPublic());
-        Path draft = Files.createTempDirectory(parent, "." + target.getFileName() + ".new-", mode("rwx------"));
+        Path draft = Files.createTempDirectory(parent, "." + target.getFileName() + ".new-", KeyDisk.mode("rwx------"));
         try {
-            Path folder = Files.createDirectory(draft.resolve(keyId), mode("rwx------"));
-            write(folder.resolve(SIGNING), Ed25519Keys.writePrivate(pair.getPrivate()));
-            write(folder.resolve(PUBLIC), Ed25519Keys.writePublic(pair.getPublic()));
-            write(folder.resolve(KID), keyId + "\n");
-            sync(folder);
-            write(draft.resolve(ACTIVE), keyId + "\n");
-            sync(draft);
+            write(disk, draft.resolve(keyId), keyId, pair);
+            disk.write(draft.resolve(KeyFiles.ACTIVE), new ActiveFile(keyId, Map.of()).format());
+            disk.sync(draft);
             try {
                 // rename(2) replaces an empty directory and refuses one that is not: no check of ours could be as sure.
-                Files.move(draft, target, StandardCopyOption.ATOMIC_MOVE);
+                disk.move(draft, target);
             } catch (FileSystemException e) {
                 refuseIfInUse(target);
                 throw new IOException(
@@ -146,11 +221,20 @@ public final class KeyDirectory {
                                 + "); is it a mount point? Choose a folder inside it",
                         e);
             }
-            sync(parent);
+            disk.sync(parent);
             return keyId;
         } finally {
-            deleteTree(draft);
+            disk.deleteTree(draft);
         }
+    }
+
+    /** Writes a pair into a folder of its own, and syncs all but the folder's own name. */
+    static void write(KeyDisk disk, Path folder, String keyId, KeyPair pair) throws IOException {
+        disk.createFolder(folder);
+        disk.write(folder.resolve(KeyFiles.SIGNING), Ed25519Keys.writePrivate(pair.getPrivate()));
+        disk.write(folder.resolve(KeyFiles.PUBLIC), Ed25519Keys.writePublic(pair.getPublic()));
+        disk.write(folder.resolve(KeyFiles.KID), keyId + "\n");
+        disk.sync(folder);
     }
 
     /** The name of a generated key. */
@@ -163,110 +247,43 @@ public final class KeyDirectory {
         }
     }
 
-    /** One folder for each key; the directory itself when it is flat. */
-    private static List<Path> keyFolders(Path directory) throws IOException {
-        if (!Files.isDirectory(directory)) {
-            throw new IOException(directory + ": is not a directory; make keys there with: " + remedy(directory));
-        }
-        boolean flat = Stream.of(SIGNING, PUBLIC, KID).anyMatch(name -> Files.exists(directory.resolve(name)));
-        List<Path> folders;
-        try (Stream<Path> entries = Files.list(directory)) {
-            folders = entries.filter(entry -> !entry.getFileName().toString().startsWith("."))
-                    .filter(Files::isDirectory)
-                    .sorted()
-                    .toList();
-        } catch (AccessDeniedException e) {
-            throw new IOException(directory + ": cannot be listed by this user; give it to the user we run as", e);
-        }
-        if (flat && !folders.isEmpty()) {
-            throw new IOException(directory + ": holds a flat key and also the folder "
-                    + folders.getFirst().getFileName() + "; keep one layout");
-        }
-        if (flat) {
-            return List.of(directory);
-        }
-        if (folders.isEmpty()) {
-            throw new IOException(directory + ": holds no keys; make some with: " + remedy(directory));
-        }
-        return folders;
-    }
-
-    private static Path activeFolder(Path directory) throws IOException {
-        Path file = directory.resolve(ACTIVE);
-        if (!Files.exists(file)) {
-            throw new IOException(file + ": is missing; write the kid of the key that signs into it");
-        }
-        String keyId = read(file).strip();
-        if (!isKeyId(keyId)) {
-            throw new IOException(file + ": does not hold a kid (1 to 128 of [A-Za-z0-9._-])");
-        }
-        Path folder = directory.resolve(keyId);
-        if (!Files.isDirectory(folder)) {
-            throw new IOException(file + ": names key " + keyId + ", and there is no folder of that name beside it");
-        }
-        return folder;
-    }
-
-    private static String keyId(Path folder, Path directory) throws IOException {
-        Path file = folder.resolve(KID);
-        String keyId = read(file).strip();
-        if (!isKeyId(keyId)) {
-            throw new IOException(
-                    file + ": does not hold a kid (1 to 128 of [A-Za-z0-9._-], not beginning with a dot)");
-        }
-        if (!folder.equals(directory) && !folder.getFileName().toString().equals(keyId)) {
-            throw new IOException(file + ": says " + keyId + ", its folder is named " + folder.getFileName()
-                    + "; rename the folder to the kid");
-        }
-        return keyId;
-    }
-
-    private static PublicKey publicKey(Path file) throws IOException {
+    static PublicKey publicKey(KeyFiles.Content file) throws IOException {
         try {
-            return Ed25519Keys.readPublic(read(file));
+            return Ed25519Keys.readPublic(file.read());
         } catch (BadKeyException e) {
-            throw new IOException(file + ": " + e.getMessage() + "; put an Ed25519 key in SPKI PEM there");
+            throw new IOException(file.path() + ": " + e.getMessage() + "; put an Ed25519 key in SPKI PEM there");
         }
     }
 
-    private static PrivateHalf privateHalf(Path file) throws IOException {
-        if (Files.exists(file)) {
-            Set<PosixFilePermission> granted = Files.getPosixFilePermissions(file);
+    private static PrivateHalf privateHalf(KeyFiles.Content file, boolean isMountedSecret) throws IOException {
+        if (!file.mode().isEmpty()) {
+            Set<PosixFilePermission> granted = PosixFilePermissions.fromString(file.mode());
+            if (isMountedSecret) {
+                // The kubelet gives the files to root and, to let the pod read them, to the pod's own group (fsGroup).
+                granted.remove(PosixFilePermission.GROUP_READ);
+            }
             if (OTHERS.stream().anyMatch(granted::contains)) {
-                throw new IOException(file + ": a private key may be readable by its owner alone, its mode is "
-                        + PosixFilePermissions.toString(granted) + "; run: chmod 600 " + file);
+                throw new IOException(file.path() + ": a private key may be readable by its owner alone, its mode is "
+                        + file.mode() + "; run: chmod 600 " + file.path());
             }
         }
         try {
-            return Ed25519Keys.readPrivate(read(file));
+            return Ed25519Keys.readPrivate(file.read());
         } catch (BadKeyException e) {
-            throw new IOException(file + ": " + e.getMessage() + "; put an Ed25519 key in PKCS#8 PEM there");
+            throw new IOException(file.path() + ": " + e.getMessage() + "; put an Ed25519 key in PKCS#8 PEM there");
         }
     }
 
-    private static void checkHalves(Path folder, PrivateHalf half, PublicKey key) throws IOException {
+    private static void checkHalves(KeyFiles.Entry entry, PrivateHalf half, PublicKey key) throws IOException {
         byte[] raw = Ed25519Keys.rawPublic(key);
-        byte[] probe = folder.toString().getBytes(StandardCharsets.UTF_8);
+        byte[] probe = entry.open().path().toString().getBytes(StandardCharsets.UTF_8);
         Ed25519 jdk = Ed25519.portable();
         boolean carriedFits =
                 half.rawPublic().map(carried -> Arrays.equals(carried, raw)).orElse(true);
         if (!carriedFits || !jdk.verify(key, probe, jdk.sign(half.key(), probe))) {
-            throw new IOException(folder.resolve(PUBLIC) + ": is not the public half of " + SIGNING
+            throw new IOException(entry.open().path() + ": is not the public half of "
+                    + entry.signing().path().getFileName()
                     + " beside it; copy the pair again from where it was made");
-        }
-    }
-
-    private static String read(Path file) throws IOException {
-        try {
-            if (Files.size(file) > MAX_FILE_BYTES) {
-                throw new IOException(file + ": is too big for a key file");
-            }
-            // ISO 8859-1 takes any byte, so that a damaged file is told by its content and not by a decoder's message.
-            return Files.readString(file, StandardCharsets.ISO_8859_1);
-        } catch (NoSuchFileException | FileNotFoundException e) {
-            throw new IOException(file + ": is missing; the key was not written whole, or its copy is not complete", e);
-        } catch (AccessDeniedException e) {
-            throw new IOException(file + ": cannot be read by this user; give it to the user we run as", e);
         }
     }
 
@@ -285,47 +302,11 @@ public final class KeyDirectory {
         }
     }
 
-    private static KeyPair newKeyPair() {
+    static KeyPair newKeyPair() {
         try {
             return KeyPairGenerator.getInstance("Ed25519").generateKeyPair();
         } catch (GeneralSecurityException e) {
             throw new IllegalStateException("every JDK has Ed25519", e);
         }
-    }
-
-    private static void write(Path file, String text) throws IOException {
-        try (FileChannel out = FileChannel.open(
-                file, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), mode("rw-------"))) {
-            ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.US_ASCII));
-            while (bytes.hasRemaining()) {
-                out.write(bytes);
-            }
-            out.force(true);
-        }
-    }
-
-    private static void sync(Path folder) throws IOException {
-        try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
-            channel.force(true);
-        }
-    }
-
-    private static void deleteTree(Path root) throws IOException {
-        if (!Files.exists(root, LinkOption.NOFOLLOW_LINKS)) {
-            return;
-        }
-        try (Stream<Path> tree = Files.walk(root)) {
-            for (Path path : tree.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(path);
-            }
-        }
-    }
-
-    private static FileAttribute<?> mode(String permissions) {
-        return PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(permissions));
-    }
-
-    private static String remedy(Path directory) {
-        return "sallyport token-issuer keys generate " + directory;
     }
 }

@@ -39,6 +39,12 @@ public final class PublicKeys {
         return byId.get(keyId);
     }
 
+    /** Whether a key has the same name in the other set, and is the same key. */
+    boolean sharesKey(String keyId, PublicKeys other) {
+        PublicKey key = byId.get(keyId);
+        return key != null && key.equals(other.byId.get(keyId));
+    }
+
     /** The names, sorted. */
     public Set<String> keyIds() {
         return byId.keySet();

@@ -1,6 +1,7 @@
 package io.sallyport.identity;
 
 import com.nimbusds.jose.JWSVerifier;
+import io.sallyport.base.Derived;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import java.time.Duration;
@@ -38,20 +39,29 @@ public final class SandboxTokenVerifier {
     }
 
     private final String issuer;
-    private final Map<String, JWSVerifier> keys;
+    private final PublicKeySource keys;
+    private final Derived<PublicKeys, Map<String, JWSVerifier>> verifiers;
     private final Limits limits;
     private final InstantSource clock;
 
+    /** Verifies with keys that never change. */
     public SandboxTokenVerifier(
             GatewayId gateway, PublicKeys keys, Limits limits, Ed25519 signatures, InstantSource clock) {
+        this(gateway, PublicKeySource.of(keys), limits, signatures, clock);
+    }
+
+    /** Verifies with the keys there are at the time. */
+    public SandboxTokenVerifier(
+            GatewayId gateway, PublicKeySource keys, Limits limits, Ed25519 signatures, InstantSource clock) {
         this.issuer = gateway.tokenIssuer();
-        this.keys = Ed25519Jws.verifiers(keys, signatures);
+        this.keys = keys;
+        this.verifiers = new Derived<>(keys::publicKeys, snapshot -> Ed25519Jws.verifiers(snapshot, signatures));
         this.limits = Objects.requireNonNull(limits, "limits is null");
         this.clock = Objects.requireNonNull(clock, "clock is null");
     }
 
     /**
-     * The claims of a good token.
+     * The claims of a good token. A key that is not known is looked for once more, which may read files.
      *
      * @throws RejectedException with one of the {@code TOKEN_…} reasons
      */
@@ -82,7 +92,10 @@ public final class SandboxTokenVerifier {
     private SandboxClaims verifyAllButTheEnd(String token) throws RejectedException {
         CompactJws jws = CompactJws.parse(token);
         jws.checkHeader(TYPES, true);
-        Claims claims = new Claims(jws.verifiedPayload(keys));
+        if (!verifiers.get().containsKey(jws.keyId())) {
+            keys.lookAgain();
+        }
+        Claims claims = new Claims(jws.verifiedPayload(verifiers.get()));
 
         if (!claims.text("iss", Reason.TOKEN_ISSUER).equals(issuer)) {
             throw new RejectedException(Reason.TOKEN_ISSUER, "iss is not " + issuer);
@@ -117,7 +130,12 @@ public final class SandboxTokenVerifier {
 
     /** Whether a key of that name is in the set. */
     boolean knowsKey(String keyId) {
-        return keys.containsKey(keyId);
+        return keys.publicKeys().find(keyId) != null;
+    }
+
+    /** The keys there are now; the same object until they change. */
+    PublicKeys publicKeys() {
+        return keys.publicKeys();
     }
 
     /** How long from now until the token of these claims is over; never negative. */

@@ -10,9 +10,8 @@ import io.sallyport.base.net.SocketFile;
 import io.sallyport.identity.AssertionVerifier;
 import io.sallyport.identity.Ed25519;
 import io.sallyport.identity.KeyDirectory;
-import io.sallyport.identity.PublicKeys;
+import io.sallyport.identity.KeyWatch;
 import io.sallyport.identity.SandboxTokenMinter;
-import io.sallyport.identity.SigningKey;
 import io.sallyport.issuer.service.Assertions;
 import io.sallyport.issuer.service.CallInterceptor;
 import io.sallyport.issuer.service.Calls;
@@ -21,8 +20,8 @@ import io.sallyport.issuer.service.IdSource;
 import io.sallyport.issuer.service.RegistryService;
 import io.sallyport.issuer.service.TokenMint;
 import io.sallyport.issuer.service.TokenService;
+import io.sallyport.issuer.store.JdbcStore;
 import io.sallyport.issuer.store.SandboxStore;
-import io.sallyport.issuer.store.SqliteStore;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -35,6 +34,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
+import java.util.stream.Stream;
 
 /** The issuer, put together and running. */
 public final class Issuer implements AutoCloseable {
@@ -77,22 +77,35 @@ public final class Issuer implements AutoCloseable {
     }
 
     /**
-     * The keys the issuer needs.
+     * The keys the issuer needs, followed while it runs.
      *
-     * @param signing signs sandbox tokens
-     * @param published every public key of that directory, for the JWKS
+     * @param tokens signs sandbox tokens; every public half is published
      * @param assertion verifies what ext-authz vouches for
      */
-    record Keys(SigningKey signing, PublicKeys published, PublicKeys assertion) {
+    record Keys(KeyWatch tokens, KeyWatch assertion) implements AutoCloseable {
         /** Reads them; whatever is wrong is said with its file. */
-        static Keys load(IssuerSettings settings) throws IOException {
-            SigningKey signing = KeyDirectory.readSigning(settings.tokenKeys());
-            PublicKeys published = KeyDirectory.readPublic(settings.tokenKeys());
-            if (published.find(signing.keyId()) == null) {
-                throw new IOException(settings.tokenKeys() + ": the public half of the signing key " + signing.keyId()
-                        + " is not among the public keys; put its public.pem beside it");
-            }
-            return new Keys(signing, published, KeyDirectory.readPublic(settings.assertionKeys()));
+        static Keys open(IssuerSettings.Keys settings) throws IOException {
+            return new Keys(
+                    KeyWatch.open(settings.tokens(), KeyDirectory.Use.SIGN_AND_PUBLISH, System::nanoTime),
+                    KeyWatch.open(settings.assertion(), KeyDirectory.Use.VERIFY, System::nanoTime));
+        }
+
+        void follow(Duration interval) {
+            tokens.start(interval);
+            assertion.start(interval);
+        }
+
+        /** What lies in the directories and cannot be used. */
+        List<String> troubles() {
+            return Stream.of(tokens, assertion)
+                    .flatMap(watch -> watch.trouble().stream())
+                    .toList();
+        }
+
+        @Override
+        public void close() {
+            tokens.close();
+            assertion.close();
         }
     }
 
@@ -120,11 +133,12 @@ public final class Issuer implements AutoCloseable {
             StoreHealth.Intervals probing,
             Deque<AutoCloseable> parts)
             throws IOException {
-        Keys keys = Keys.load(settings);
+        Keys keys = begin(parts, Keys.open(settings.keys()));
+        keys.follow(settings.keys().poll());
         Ed25519 signatures = Ed25519.choose();
         AuditLog audit = begin(parts, AuditLog.start("token-issuer", settings.auditFile()));
-        SandboxStore store = begin(parts, SqliteStore.open(settings.database()));
-        StoreHealth health = begin(parts, new StoreHealth(store, clock, probing));
+        SandboxStore store = begin(parts, JdbcStore.sqlite(settings.database()));
+        StoreHealth health = begin(parts, new StoreHealth(store::probe, clock, probing));
         health.start();
 
         Calls calls = new Calls(audit, clock, System::nanoTime, health::suspect);
@@ -132,7 +146,7 @@ public final class Issuer implements AutoCloseable {
                 new AssertionVerifier(settings.gateway(), keys.assertion(), ASSERTION_LEEWAY, signatures, clock));
         TokenMint mint = new TokenMint(
                 store,
-                new SandboxTokenMinter(settings.gateway(), keys.signing(), signatures),
+                new SandboxTokenMinter(settings.gateway(), keys.tokens()::signingKeys, signatures),
                 settings.tokens().lifetime(),
                 settings.tokens().leeway(),
                 clock,
@@ -168,8 +182,14 @@ public final class Issuer implements AutoCloseable {
                         threads(parts, eventLoops, "envoy"),
                         interceptor,
                         new TokenService(calls, assertions, mint).bindService()));
-        KeyPublisher http =
-                begin(parts, KeyPublisher.start(listen.http(), settings.gateway(), keys.published(), health::writable));
+        KeyPublisher http = begin(
+                parts,
+                KeyPublisher.start(
+                        listen.http(),
+                        settings.gateway(),
+                        keys.tokens()::publicKeys,
+                        settings.keys().jwksMaxAge(),
+                        new KeyPublisher.Health(health::writable, keys::troubles)));
         health.tell(writable -> List.of(registry, feed, envoy).forEach(listener -> listener.serving(writable)));
         return new Issuer(parts, envoy, feed, registry, http);
     }

@@ -155,10 +155,11 @@ public final class IssuerMain {
 
         @Override
         void run(IssuerSettings settings) throws IOException {
-            Issuer.Keys keys = Issuer.Keys.load(settings);
-            console.out()
-                    .println("ok: gateway " + settings.gateway().value() + ", tokens signed with key "
-                            + keys.signing().keyId());
+            try (Issuer.Keys keys = Issuer.Keys.open(settings.keys())) {
+                console.out()
+                        .println("ok: gateway " + settings.gateway().value() + ", tokens signed with key "
+                                + keys.tokens().signingKeys().active().keyId());
+            }
         }
     }
 

@@ -5,6 +5,7 @@ import io.sallyport.base.settings.InvalidSettingsException;
 import io.sallyport.base.settings.Problems;
 import io.sallyport.base.settings.Settings;
 import io.sallyport.identity.GatewayId;
+import io.sallyport.identity.KeyWatch;
 import java.nio.file.Path;
 import java.time.Duration;
 
@@ -14,19 +15,12 @@ import java.time.Duration;
  * @param gateway the gateway whose sandboxes are served
  * @param listeners where the issuer listens
  * @param database the SQLite file
- * @param tokenKeys key directory whose signing half signs sandbox tokens
- * @param assertionKeys key directory whose public half verifies ext-authz's assertions
+ * @param keys the key directories
  * @param tokens how long tokens live
  * @param auditFile where refusals and mints are written
  */
 public record IssuerSettings(
-        GatewayId gateway,
-        Listeners listeners,
-        Path database,
-        Path tokenKeys,
-        Path assertionKeys,
-        Tokens tokens,
-        Path auditFile) {
+        GatewayId gateway, Listeners listeners, Path database, Keys keys, Tokens tokens, Path auditFile) {
     private static final Duration SECOND = Duration.ofSeconds(1);
 
     /**
@@ -38,6 +32,16 @@ public record IssuerSettings(
      * @param http public keys and health
      */
     public record Listeners(Endpoint envoy, Endpoint feed, Endpoint.Unix registry, Endpoint.Tcp http) {}
+
+    /**
+     * The key directories.
+     *
+     * @param tokens its signing half signs sandbox tokens
+     * @param assertion its public half verifies ext-authz's assertions
+     * @param poll how often both are looked at
+     * @param jwksMaxAge how long others may keep our published keys (RFC 9111, {@code max-age}); whole seconds
+     */
+    public record Keys(Path tokens, Path assertion, Duration poll, Duration jwksMaxAge) {}
 
     /**
      * How long tokens live.
@@ -73,9 +77,7 @@ public record IssuerSettings(
         Settings store = settings.section("store");
         Path database = absolute(store, "sqlite");
 
-        Settings keys = settings.section("keys");
-        Path tokenKeys = absolute(keys, "tokens");
-        Path assertionKeys = absolute(keys, "assertion");
+        Keys keys = keys(settings.section("keys"));
 
         Settings tokens = settings.section("tokens");
         Duration longest = Duration.ofDays(365);
@@ -98,10 +100,20 @@ public record IssuerSettings(
                 gateway,
                 new Listeners(envoy, feed, registry, http),
                 database,
-                tokenKeys,
-                assertionKeys,
+                keys,
                 new Tokens(lifetime, maxLifetime, leeway),
                 auditFile);
+    }
+
+    private static Keys keys(Settings keys) {
+        Path tokens = absolute(keys, "tokens");
+        Path assertion = absolute(keys, "assertion");
+        Duration poll = keys.duration("poll", KeyWatch.DEFAULT_INTERVAL, Duration.ofMillis(10), Duration.ofMinutes(10));
+        Duration maxAge = keys.duration("jwks-max-age", Duration.ofSeconds(60), Duration.ZERO, Duration.ofHours(24));
+        if (maxAge.toMillis() % 1000 != 0) {
+            keys.problem("jwks-max-age", "expected whole seconds: HTTP counts nothing smaller");
+        }
+        return new Keys(tokens, assertion, poll, maxAge);
     }
 
     private static Endpoint local(Settings listen, String key) {

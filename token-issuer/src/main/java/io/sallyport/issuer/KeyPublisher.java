@@ -3,6 +3,7 @@ package io.sallyport.issuer;
 import com.sun.net.httpserver.Headers;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
+import io.sallyport.base.Derived;
 import io.sallyport.base.net.Endpoint;
 import io.sallyport.identity.GatewayId;
 import io.sallyport.identity.PublicKeys;
@@ -11,6 +12,7 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
@@ -18,6 +20,7 @@ import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,14 +33,21 @@ final class KeyPublisher implements AutoCloseable {
     static final String HEALTH_PATH = "/healthz";
 
     private static final int BACKLOG = 64;
-    // Short enough that a new key is everywhere before it signs.
-    private static final String CACHE = "public, max-age=60, must-revalidate";
 
     private final HttpServer server;
     private final ExecutorService handlers;
     private final Endpoint.Tcp endpoint;
 
-    /** A document that does not change while the process lives. */
+    /**
+     * How we are.
+     *
+     * @param writable whether the store can be written
+     * @param troubles what is wrong and yet no reason to be taken out: a broken set of keys lies before every replica at
+     *     once, and each goes on with its last good one
+     */
+    record Health(BooleanSupplier writable, Supplier<List<String>> troubles) {}
+
+    /** A text, and the tag by which it is known again. */
     private record Document(String body, String etag) {
         static Document of(String json) {
             try {
@@ -55,8 +65,14 @@ final class KeyPublisher implements AutoCloseable {
         this.endpoint = endpoint;
     }
 
-    /** Starts to listen. */
-    static KeyPublisher start(Endpoint.Tcp listen, GatewayId gateway, PublicKeys keys, BooleanSupplier healthy)
+    /**
+     * Starts to listen.
+     *
+     * @param keys what is published; the same object until it changes
+     * @param maxAge how long others may keep it
+     */
+    static KeyPublisher start(
+            Endpoint.Tcp listen, GatewayId gateway, Supplier<PublicKeys> keys, Duration maxAge, Health health)
             throws IOException {
         HttpServer server;
         try {
@@ -66,15 +82,19 @@ final class KeyPublisher implements AutoCloseable {
         }
         Endpoint.Tcp endpoint =
                 new Endpoint.Tcp(listen.host(), server.getAddress().getPort());
-        Map<String, Document> documents = Map.of(
-                JWKS_PATH, Document.of(keys.toJwks()),
-                DISCOVERY_PATH, Document.of(discovery(gateway, "http://" + endpoint + JWKS_PATH)));
+        Document discovery = Document.of(discovery(gateway, "http://" + endpoint + JWKS_PATH));
+        Map<String, Supplier<Document>> documents = Map.of(
+                JWKS_PATH,
+                new Derived<>(keys, snapshot -> Document.of(snapshot.toJwks())),
+                DISCOVERY_PATH,
+                () -> discovery);
+        String cache = "public, max-age=" + maxAge.toSeconds() + ", must-revalidate";
         // Nothing here blocks on anything but the client.
         ExecutorService handlers = Executors.newVirtualThreadPerTaskExecutor();
         server.setExecutor(handlers);
         server.createContext("/", exchange -> {
             try (exchange) {
-                answer(exchange, documents, healthy);
+                answer(exchange, documents, cache, health);
             }
         });
         server.start();
@@ -92,27 +112,24 @@ final class KeyPublisher implements AutoCloseable {
         handlers.shutdownNow();
     }
 
-    private static void answer(HttpExchange exchange, Map<String, Document> documents, BooleanSupplier healthy)
+    private static void answer(
+            HttpExchange exchange, Map<String, Supplier<Document>> documents, String cache, Health health)
             throws IOException {
         Headers headers = exchange.getResponseHeaders();
         headers.set("X-Content-Type-Options", "nosniff");
         String path = exchange.getRequestURI().getPath();
-        Document document = path == null ? null : documents.get(path);
-        boolean health = HEALTH_PATH.equals(path);
-        if (document == null && !health) {
+        Supplier<Document> found = path == null ? null : documents.get(path);
+        if (found == null && !HEALTH_PATH.equals(path)) {
             text(exchange, 404, "not here: " + String.join(", ", JWKS_PATH, DISCOVERY_PATH, HEALTH_PATH));
         } else if (!List.of("GET", "HEAD").contains(exchange.getRequestMethod())) {
             headers.set("Allow", "GET, HEAD");
             text(exchange, 405, "GET and HEAD only");
-        } else if (document == null) {
+        } else if (found == null) {
             headers.set("Cache-Control", "no-store");
-            if (healthy.getAsBoolean()) {
-                text(exchange, 200, "ok");
-            } else {
-                text(exchange, 503, "the store cannot be written");
-            }
+            tellHealth(exchange, health);
         } else {
-            headers.set("Cache-Control", CACHE);
+            Document document = found.get();
+            headers.set("Cache-Control", cache);
             headers.set("ETag", document.etag());
             if (matches(exchange.getRequestHeaders().get("If-None-Match"), document.etag())) {
                 exchange.sendResponseHeaders(304, -1);
@@ -120,6 +137,17 @@ final class KeyPublisher implements AutoCloseable {
             }
             headers.set("Content-Type", "application/json");
             send(exchange, 200, document.body().getBytes(StandardCharsets.UTF_8));
+        }
+    }
+
+    private static void tellHealth(HttpExchange exchange, Health health) throws IOException {
+        List<String> troubles = health.troubles().get();
+        if (!health.writable().getAsBoolean()) {
+            text(exchange, 503, "the store cannot be written");
+        } else if (troubles.isEmpty()) {
+            text(exchange, 200, "ok");
+        } else {
+            text(exchange, 200, "degraded\n" + String.join("\n", troubles));
         }
     }
 

@@ -1,11 +1,11 @@
 package io.sallyport.issuer;
 
-import io.sallyport.issuer.store.SandboxStore;
 import io.sallyport.issuer.store.StoreBusyException;
 import io.sallyport.issuer.store.StoreUnavailableException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -26,9 +26,15 @@ final class StoreHealth implements AutoCloseable {
         static final Intervals DEFAULT = new Intervals(Duration.ofSeconds(30), Duration.ofSeconds(1));
     }
 
+    /** Writes something of no meaning durably. */
+    @FunctionalInterface
+    interface Probe {
+        void write(Instant at) throws StoreUnavailableException;
+    }
+
     private static final Logger log = System.getLogger(StoreHealth.class.getName());
 
-    private final SandboxStore store;
+    private final Probe store;
     private final InstantSource clock;
     private final Intervals intervals;
     private final List<Consumer<Boolean>> listeners = new CopyOnWriteArrayList<>();
@@ -37,7 +43,7 @@ final class StoreHealth implements AutoCloseable {
     private volatile boolean writable;
     private long ticks;
 
-    StoreHealth(SandboxStore store, InstantSource clock, Intervals intervals) {
+    StoreHealth(Probe store, InstantSource clock, Intervals intervals) {
         this.store = store;
         this.clock = clock;
         this.intervals = intervals;
@@ -84,7 +90,7 @@ final class StoreHealth implements AutoCloseable {
     /** A probe that waits in vain for other writes has found out nothing: what those did counts. */
     void probe() {
         try {
-            store.probe(clock.instant());
+            store.write(clock.instant());
             set(true, "");
         } catch (StoreBusyException e) {
             log.log(Level.WARNING, "the store was not probed: {0}", e.getMessage());

@@ -24,7 +24,7 @@ class IssuerSettingsTest {
               registry: unix:/run/s/registry.sock
               http: 127.0.0.1:8081
             store: {sqlite: /var/lib/s/issuer.db}
-            keys: {tokens: /etc/s/jwt, assertion: /etc/s/assertion}
+            keys: {tokens: /etc/s/jwt, assertion: /etc/s/assertion, poll: 3s, jwks-max-age: 5m}
             tokens: {lifetime: 30m, max-lifetime: 12h, leeway: 5s}
             audit: {file: /var/log/s/audit.jsonl}
             """;
@@ -40,8 +40,11 @@ class IssuerSettingsTest {
                                 new Endpoint.Unix(Path.of("/run/s/registry.sock")),
                                 new Endpoint.Tcp("127.0.0.1", 8081)),
                         Path.of("/var/lib/s/issuer.db"),
-                        Path.of("/etc/s/jwt"),
-                        Path.of("/etc/s/assertion"),
+                        new IssuerSettings.Keys(
+                                Path.of("/etc/s/jwt"),
+                                Path.of("/etc/s/assertion"),
+                                Duration.ofSeconds(3),
+                                Duration.ofMinutes(5)),
                         new IssuerSettings.Tokens(Duration.ofMinutes(30), Duration.ofHours(12), Duration.ofSeconds(5)),
                         Path.of("/var/log/s/audit.jsonl")));
     }
@@ -51,6 +54,15 @@ class IssuerSettingsTest {
         assertThat(read(GOOD.replaceAll("(?m)^tokens: .*\n", "")).tokens())
                 .isEqualTo(
                         new IssuerSettings.Tokens(Duration.ofHours(1), Duration.ofHours(24), Duration.ofSeconds(60)));
+    }
+
+    @Test
+    void keysAreLookedAtEveryTenSecondsAndKeptByOthersForAMinute() throws Exception {
+        IssuerSettings.Keys keys =
+                read(GOOD.replace(", poll: 3s, jwks-max-age: 5m", "")).keys();
+
+        assertThat(keys.poll()).isEqualTo(Duration.ofSeconds(10));
+        assertThat(keys.jwksMaxAge()).isEqualTo(Duration.ofSeconds(60));
     }
 
     @ParameterizedTest

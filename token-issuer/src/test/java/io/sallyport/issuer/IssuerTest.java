@@ -91,6 +91,7 @@ class IssuerTest {
                                 .setSeconds(
                                         Instant.parse("2026-11-24T10:00:00Z").getEpochSecond())
                                 .setNanos(500_000_000))
+                        .setVersion(1)
                         .build());
         assertThat(issuer.registry()
                         .getSandbox(

@@ -86,13 +86,13 @@ final class RunningIssuer implements AutoCloseable {
         this.settings = settings;
         extAuthz = new AssertionMinter(
                 GATEWAY,
-                KeyDirectory.readSigning(settings.assertionKeys()),
+                KeyDirectory.readSigning(settings.keys().assertion()),
                 Duration.ofSeconds(10),
                 Ed25519.portable(),
                 clock);
         verifier = new SandboxTokenVerifier(
                 GATEWAY,
-                KeyDirectory.readPublic(settings.tokenKeys()),
+                KeyDirectory.readPublic(settings.keys().tokens()),
                 new SandboxTokenVerifier.Limits(Duration.ofHours(24), Duration.ofSeconds(60), false),
                 Ed25519.portable(),
                 clock);

@@ -31,7 +31,8 @@ final class Messages {
                             case STOPPED -> SandboxState.SANDBOX_STATE_STOPPED;
                             case DELETED -> SandboxState.SANDBOX_STATE_DELETED;
                         })
-                .setCreated(timestamp(record.created()));
+                .setCreated(timestamp(record.created()))
+                .setVersion(record.version());
         record.deleted().ifPresent(deleted -> sandbox.setDeleted(timestamp(deleted)));
         return sandbox.build();
     }

@@ -14,9 +14,17 @@ import java.util.Optional;
  * @param source who told us of it
  * @param created when it was registered, to the millisecond
  * @param deleted when it was deleted; present exactly in the state {@link State#DELETED}
+ * @param version number of the event that was its last change; the newer of two copies has the greater one. 0 for a
+ *     record that has not changed since there is an event log
  */
 public record SandboxRecord(
-        SandboxId id, SandboxName name, State state, Source source, Instant created, Optional<Instant> deleted) {
+        SandboxId id,
+        SandboxName name,
+        State state,
+        Source source,
+        Instant created,
+        Optional<Instant> deleted,
+        long version) {
     public SandboxRecord {
         Objects.requireNonNull(id, "id is null");
         Objects.requireNonNull(name, "name is null");

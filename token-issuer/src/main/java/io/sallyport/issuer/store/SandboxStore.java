@@ -38,6 +38,13 @@ public interface SandboxStore extends AutoCloseable {
     Optional<SandboxRecord> delete(SandboxId id, Instant at) throws StoreUnavailableException;
 
     /**
+     * Stops a sandbox or lets it go on; nothing happens when it is so already, or deleted.
+     *
+     * @return the record as it is now; empty if the id was never registered
+     */
+    Optional<SandboxRecord> setStopped(SandboxId id, boolean stopped, Instant at) throws StoreUnavailableException;
+
+    /**
      * Records in the order of their ids, byte for byte.
      *
      * @param after the id that the list starts behind; empty for the start
@@ -57,6 +64,47 @@ public interface SandboxStore extends AutoCloseable {
 
     /** Moves a lineage of a living sandbox forward by one generation. */
     Succession advanceLineage(SandboxId id, String lineage, Instant at) throws StoreUnavailableException;
+
+    /**
+     * Takes passes back. What is revoked already stays as it is, but for a sandbox, whose newer tokens are taken back too.
+     *
+     * @return the revocation as it is now; empty for a sandbox whose id was never registered
+     */
+    Optional<Revocation> revoke(Revocation revocation) throws StoreUnavailableException;
+
+    /** The revocation of just this, if there is one. */
+    Optional<Revocation> revocation(Revocation.Subject subject) throws StoreUnavailableException;
+
+    /**
+     * Revocations in the order of their kinds (key, lineage, sandbox, token) and names, byte for byte.
+     *
+     * @param after what the list starts behind; empty for the start
+     * @param limit how many at most
+     */
+    List<Revocation> revocations(Optional<Revocation.Subject> after, int limit) throws StoreUnavailableException;
+
+    /** The end of the event log. */
+    FeedPosition position() throws StoreUnavailableException;
+
+    /**
+     * What happened behind a place of the event log.
+     *
+     * @param limit how many events at most
+     * @return empty when that cannot be told from here (another database, or pruned since): begin again with a
+     *     {@link #snapshot}
+     */
+    Optional<FeedDelta> events(FeedPosition after, int limit) throws StoreUnavailableException;
+
+    /** All revocations, and the place in the event log where they are all. */
+    FeedSnapshot snapshot() throws StoreUnavailableException;
+
+    /**
+     * Calls back soon after events were committed, by this process or another; sometimes also for nothing.
+     *
+     * @param wake must return at once
+     * @return ends the calls
+     */
+    AutoCloseable onEvent(Runnable wake);
 
     /** Where tokens of a sandbox were to be written, in the order of their paths. */
     List<TokenFile> tokenFiles(SandboxId id) throws StoreUnavailableException;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sallyport.identity.Lineage;
 import io.sallyport.identity.SandboxId;
+import io.sallyport.issuer.store.Revocation.Subject;
 import io.sallyport.issuer.store.SandboxRecord.Source;
 import io.sallyport.issuer.store.SandboxRecord.State;
 import io.sallyport.issuer.store.SandboxStore.Registration;
@@ -17,6 +18,8 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterEach;
@@ -35,9 +38,6 @@ abstract class SandboxStoreContract {
 
     /** The same database each time within one test. */
     abstract SandboxStore open() throws Exception;
-
-    /** Puts a sandbox into the state {@code stopped}, for which the store has no method yet. */
-    abstract void stop(SandboxStore store, SandboxId id) throws Exception;
 
     @BeforeEach
     void openStore() throws Exception {
@@ -60,7 +60,8 @@ abstract class SandboxStoreContract {
                         State.ACTIVE,
                         Source.REGISTRY,
                         Instant.parse("2026-11-24T10:00:00.123Z"),
-                        Optional.empty()));
+                        Optional.empty(),
+                        1));
         assertThat(store.find(ALPHA)).contains(record);
         assertThat(store.find(BETA)).isEmpty();
     }
@@ -96,7 +97,7 @@ abstract class SandboxStoreContract {
     @Test
     void aStoppedSandboxKeepsItsName() throws Exception {
         register(ALPHA, NAME, T0);
-        stop(store, ALPHA);
+        store.setStopped(ALPHA, true, T0);
 
         assertThat(store.register(BETA, NAME, Source.REGISTRY, T1)).isInstanceOf(Registration.NameTaken.class);
     }
@@ -178,7 +179,7 @@ abstract class SandboxStoreContract {
         register(ALPHA, NAME, T0);
         store.openLineage(ALPHA, "l1", Optional.empty(), T0);
 
-        stop(store, ALPHA);
+        store.setStopped(ALPHA, true, T0);
         assertThat(notActive(store.openLineage(ALPHA, "l2", Optional.empty(), T0)))
                 .isEqualTo(State.STOPPED);
         assertThat(notActive(store.advanceLineage(ALPHA, "l1", T0))).isEqualTo(State.STOPPED);
@@ -294,6 +295,235 @@ abstract class SandboxStoreContract {
 
         assertThat(together(calls)).containsOnly(false);
         assertThat(store.advanceLineage(ALPHA, "l1", T1)).isInstanceOf(Succession.NotActive.class);
+    }
+
+    // Stopped and going on again.
+
+    @Test
+    void aSandboxStopsAndGoesOnUntilItIsDeleted() throws Exception {
+        SandboxRecord active = register(ALPHA, NAME, T0);
+
+        assertThat(store.setStopped(ALPHA, false, T1)).as("it is so already").contains(active);
+        SandboxRecord stopped = store.setStopped(ALPHA, true, T1).orElseThrow();
+        assertThat(stopped.state()).isEqualTo(State.STOPPED);
+        assertThat(store.find(ALPHA)).contains(stopped);
+        assertThat(store.setStopped(ALPHA, true, T1)).as("it is so already").contains(stopped);
+        assertThat(store.setStopped(ALPHA, false, T1).orElseThrow().state()).isEqualTo(State.ACTIVE);
+
+        SandboxRecord tombstone = store.delete(ALPHA, T1).orElseThrow();
+        assertThat(store.setStopped(ALPHA, false, T1)).contains(tombstone);
+        assertThat(store.setStopped(ALPHA, true, T1)).contains(tombstone);
+        assertThat(store.find(ALPHA)).contains(tombstone);
+        assertThat(store.setStopped(BETA, true, T1)).isEmpty();
+    }
+
+    // Revocations.
+
+    @Test
+    void whatIsRevokedStaysAsItWasRevokedFirst() throws Exception {
+        for (Subject subject : List.of(new Subject.Token("j"), new Subject.Lineage("l"), new Subject.Key("k"))) {
+            Revocation first = revoke(subject, "lost", T0);
+
+            assertThat(first)
+                    .isEqualTo(new Revocation(subject, "lost", millis(T0), Optional.of(millis(T0.plusSeconds(9)))));
+            assertThat(revoke(subject, "again", T1)).isEqualTo(first);
+            assertThat(store.revocation(subject)).contains(first);
+        }
+        assertThat(store.revocation(new Subject.Token("l"))).as("another kind").isEmpty();
+        assertThat(store.revocation(new Subject.Token("J"))).as("byte for byte").isEmpty();
+    }
+
+    @Test
+    void aSandboxIsRevokedFurtherEachTimeAndNeverLess() throws Exception {
+        Subject alpha = new Subject.Sandbox(ALPHA);
+        assertThat(store.revoke(new Revocation(alpha, "never known", T0, Optional.empty())))
+                .isEmpty();
+        assertThat(store.revocation(alpha)).isEmpty();
+        register(ALPHA, NAME, T0);
+
+        assertThat(revoke(alpha, "first", T0).at()).isEqualTo(millis(T0));
+        Revocation later = revoke(alpha, "second", T1);
+        assertThat(later)
+                .isEqualTo(new Revocation(alpha, "second", millis(T1), Optional.of(millis(T1.plusSeconds(9)))));
+        assertThat(revoke(alpha, "a clock that is late", T0)).isEqualTo(later);
+        assertThat(store.revocation(alpha)).contains(later);
+        assertThat(store.find(ALPHA).orElseThrow().state()).as("it lives").isEqualTo(State.ACTIVE);
+    }
+
+    @Test
+    void aRevocationMayBeForEver() throws Exception {
+        Revocation taint = new Revocation(new Subject.Key("k"), "leaked", millis(T0), Optional.empty());
+
+        assertThat(store.revoke(taint)).contains(taint);
+        assertThat(store.revocation(taint.subject())).contains(taint);
+    }
+
+    @Test
+    void revocationsAreListedByKindAndNamePageByPage() throws Exception {
+        register(ALPHA, NAME, T0);
+        List<Subject> subjects = List.of(
+                new Subject.Key("z"),
+                new Subject.Lineage("B"),
+                new Subject.Lineage("a"),
+                new Subject.Sandbox(ALPHA),
+                new Subject.Token("a"));
+        for (Subject subject : subjects.reversed()) {
+            revoke(subject, "r", T0);
+        }
+
+        assertThat(subjects(store.revocations(Optional.empty(), 100))).isEqualTo(subjects);
+        assertThat(subjects(store.revocations(Optional.empty(), 2))).isEqualTo(subjects.subList(0, 2));
+        assertThat(subjects(store.revocations(Optional.of(subjects.get(1)), 2))).isEqualTo(subjects.subList(2, 4));
+        assertThat(subjects(store.revocations(Optional.of(subjects.get(4)), 2))).isEmpty();
+        assertThat(subjects(store.snapshot().revocations())).isEqualTo(subjects);
+    }
+
+    // The event log.
+
+    @Test
+    void everyChangeIsAnEventAndNothingElseIs() throws Exception {
+        FeedPosition start = store.position();
+        assertThat(start.seq()).isZero();
+
+        register(ALPHA, NAME, T0);
+        register(ALPHA, NAME, T1);
+        store.openLineage(ALPHA, "l1", Optional.of("/a"), T0);
+        store.advanceLineage(ALPHA, "l1", T0);
+        store.probe(T0);
+        store.setStopped(ALPHA, true, T1);
+        store.setStopped(ALPHA, true, T1);
+        Revocation token = revoke(new Subject.Token("j"), "r", T0);
+        revoke(new Subject.Token("j"), "again", T1);
+        revoke(new Subject.Sandbox(ALPHA), "r", T0);
+        Revocation sandbox = revoke(new Subject.Sandbox(ALPHA), "again", T1);
+        SandboxRecord tombstone = store.delete(ALPHA, T1).orElseThrow();
+        store.delete(ALPHA, T1);
+        store.register(BETA, NAME, Source.REGISTRY, T1);
+
+        FeedDelta delta = store.events(start, 100).orElseThrow();
+        assertThat(delta.events())
+                .as("things as they are by now")
+                .containsExactly(
+                        new FeedEvent.SandboxChanged(1, tombstone),
+                        new FeedEvent.SandboxChanged(2, tombstone),
+                        new FeedEvent.Revoked(3, token),
+                        new FeedEvent.Revoked(4, sandbox),
+                        new FeedEvent.Revoked(5, sandbox),
+                        new FeedEvent.SandboxChanged(6, tombstone));
+        assertThat(tombstone.version()).isEqualTo(6);
+        assertThat(delta.complete()).isTrue();
+        assertThat(delta.upTo()).isEqualTo(store.position()).isEqualTo(new FeedPosition(start.storeId(), 6));
+        assertThat(store.snapshot().position()).isEqualTo(delta.upTo());
+    }
+
+    @Test
+    void theLogIsReadPieceByPiece() throws Exception {
+        FeedPosition start = store.position();
+        for (int i = 0; i < 5; i++) {
+            revoke(new Subject.Token("t" + i), "r", T0);
+        }
+        List<String> seen = new ArrayList<>();
+        List<Boolean> complete = new ArrayList<>();
+        FeedPosition place = start;
+        do {
+            FeedDelta piece = store.events(place, 2).orElseThrow();
+            piece.events()
+                    .forEach(event -> seen.add(
+                            ((FeedEvent.Revoked) event).revocation().subject().name()));
+            complete.add(piece.complete());
+            place = piece.upTo();
+        } while (!complete.getLast());
+
+        assertThat(seen).containsExactly("t0", "t1", "t2", "t3", "t4");
+        assertThat(complete).containsExactly(false, false, true);
+        assertThat(store.events(place, 2)).contains(new FeedDelta(List.of(), place, true));
+        assertThat(store.events(new FeedPosition(start.storeId(), 3), 2)
+                        .orElseThrow()
+                        .complete())
+                .as("just enough")
+                .isTrue();
+    }
+
+    @Test
+    void anotherDatabasesPlaceOrOneThatIsYetToComeIsNone() throws Exception {
+        revoke(new Subject.Token("t"), "r", T0);
+        String id = store.position().storeId();
+
+        assertThat(store.events(new FeedPosition("another", 0), 10)).isEmpty();
+        assertThat(store.events(new FeedPosition(id, 2), 10)).isEmpty();
+        assertThat(store.events(new FeedPosition(id, -1), 10)).isEmpty();
+        assertThat(store.events(new FeedPosition(id, 1), 10)).isPresent();
+        store.close();
+        store = open();
+        assertThat(store.position()).as("the same database").isEqualTo(new FeedPosition(id, 1));
+    }
+
+    @Test
+    void whoeverWaitsForEventsIsWokenByThisProcessAndByAnother() throws Exception {
+        Semaphore woken = new Semaphore(0);
+        try (AutoCloseable _ = store.onEvent(woken::release)) {
+            revoke(new Subject.Token("mine"), "r", T0);
+            assertThat(woken.tryAcquire(20, TimeUnit.SECONDS)).isTrue();
+
+            try (SandboxStore other = open()) {
+                long before = store.position().seq();
+                woken.drainPermits();
+                var _ = other.revoke(new Revocation(new Subject.Token("theirs"), "r", T0, Optional.empty()));
+                assertThat(woken.tryAcquire(20, TimeUnit.SECONDS)).isTrue();
+                assertThat(store.position().seq()).isEqualTo(before + 1);
+            }
+        }
+    }
+
+    @Test
+    void whoFollowsTheLogWhileManyWriteSeesEveryEventOnceAndInOrder() throws Exception {
+        int writers = 8;
+        int each = 12;
+        try (SandboxStore other = open();
+                ExecutorService threads = Executors.newFixedThreadPool(writers)) {
+            FeedPosition place = store.position();
+            List<Future<?>> running = new ArrayList<>();
+            for (int w = 0; w < writers; w++) {
+                String name = "w" + w + "-";
+                SandboxStore through = w % 2 == 0 ? store : other;
+                running.add(threads.submit(() -> {
+                    for (int i = 0; i < each; i++) {
+                        var _ = through.revoke(new Revocation(new Subject.Token(name + i), "r", T0, Optional.empty()));
+                    }
+                    return 0;
+                }));
+            }
+            List<FeedEvent> seen = new ArrayList<>();
+            while (seen.size() < writers * each) {
+                FeedDelta delta = store.events(place, 7).orElseThrow();
+                seen.addAll(delta.events());
+                place = delta.upTo();
+            }
+            for (Future<?> writer : running) {
+                writer.get();
+            }
+            assertThat(seen)
+                    .extracting(FeedEvent::seq)
+                    .containsExactlyElementsOf(
+                            LongStream.rangeClosed(1, writers * each).boxed().toList());
+            assertThat(seen)
+                    .extracting(event ->
+                            ((FeedEvent.Revoked) event).revocation().subject().name())
+                    .doesNotHaveDuplicates();
+        }
+    }
+
+    private Revocation revoke(Subject subject, String reason, Instant at) throws StoreUnavailableException {
+        return store.revoke(new Revocation(subject, reason, at, Optional.of(at.plusSeconds(9))))
+                .orElseThrow();
+    }
+
+    private static List<Subject> subjects(List<Revocation> revocations) {
+        return revocations.stream().map(Revocation::subject).toList();
+    }
+
+    private static Instant millis(Instant at) {
+        return Instant.ofEpochMilli(at.toEpochMilli());
     }
 
     private SandboxRecord register(SandboxId id, SandboxName name, Instant at) throws StoreUnavailableException {

@@ -38,15 +38,7 @@ class SqliteStoreTest extends SandboxStoreContract {
 
     @Override
     SandboxStore open() throws IOException {
-        return SqliteStore.open(file());
-    }
-
-    @Override
-    void stop(SandboxStore store, SandboxId id) throws StoreUnavailableException {
-        ((SqliteStore) store)
-                .connections()
-                .write(connection ->
-                        execute(connection, "UPDATE sandboxes SET state = 'stopped' WHERE id = '" + id.value() + "'"));
+        return JdbcStore.sqlite(file());
     }
 
     private Path file() {
@@ -55,13 +47,13 @@ class SqliteStoreTest extends SandboxStoreContract {
 
     @Test
     void aCommitIsOnTheDiskAndAReaderNeverWaits() throws Exception {
-        try (SqliteStore store = SqliteStore.open(directory.resolve("other.db"))) {
+        try (JdbcStore store = JdbcStore.sqlite(directory.resolve("other.db"))) {
             for (int round = 0; round < 2; round++) {
                 assertThat(writerPragma(store, "synchronous")).as("FULL").isEqualTo("2");
                 assertThat(writerPragma(store, "journal_mode")).isEqualTo("wal");
                 assertThat(writerPragma(store, "foreign_keys")).isEqualTo("1");
                 // The second round looks at the connection that replaces a failed one.
-                assertThatThrownBy(() -> store.connections().write(connection -> execute(connection, "nonsense")))
+                assertThatThrownBy(() -> store.database().write(connection -> execute(connection, "nonsense")))
                         .isInstanceOf(StoreUnavailableException.class);
             }
         }
@@ -69,8 +61,8 @@ class SqliteStoreTest extends SandboxStoreContract {
 
     @Test
     void aTransactionHoldsTheWriteLockFromItsFirstStatement() throws Exception {
-        try (SqliteStore store = SqliteStore.open(directory.resolve("other.db"))) {
-            store.connections().write(connection -> {
+        try (JdbcStore store = JdbcStore.sqlite(directory.resolve("other.db"))) {
+            store.database().write(connection -> {
                 pragma(connection, "user_version");
                 try (Statement first = connection.createStatement();
                         ResultSet row = first.executeQuery("SELECT count(*) FROM sandboxes")) {
@@ -88,7 +80,7 @@ class SqliteStoreTest extends SandboxStoreContract {
     @Test
     void betweenWritesNobodyHoldsTheLockAndTheLogIsFoldedIn() throws Exception {
         Path file = directory.resolve("other.db");
-        try (SqliteStore store = SqliteStore.open(file);
+        try (JdbcStore store = JdbcStore.sqlite(file);
                 Connection other = DriverManager.getConnection("jdbc:sqlite:" + file)) {
             execute(other, "PRAGMA busy_timeout = 1");
             for (int i = 0; i < 10; i++) {
@@ -107,8 +99,8 @@ class SqliteStoreTest extends SandboxStoreContract {
 
     @Test
     void aReaderCannotWrite() throws Exception {
-        try (SqliteStore store = SqliteStore.open(directory.resolve("other.db"))) {
-            assertThatThrownBy(() -> store.connections().read(connection -> execute(connection, "DELETE FROM probes")))
+        try (JdbcStore store = JdbcStore.sqlite(directory.resolve("other.db"))) {
+            assertThatThrownBy(() -> store.database().read(connection -> execute(connection, "DELETE FROM probes")))
                     .isInstanceOf(StoreUnavailableException.class)
                     .hasMessageContaining("readonly");
         }
@@ -125,11 +117,11 @@ class SqliteStoreTest extends SandboxStoreContract {
                 "INSERT INTO lineages (id, sandbox, generation, opened, advanced) VALUES ('x', 'nobody', 0, 1, 1)",
             })
     void theDatabaseItselfHoldsTheRules(String sql) throws Exception {
-        try (SqliteStore store = SqliteStore.open(directory.resolve("other.db"))) {
+        try (JdbcStore store = JdbcStore.sqlite(directory.resolve("other.db"))) {
             store.register(ALPHA, NAME, Source.REGISTRY, NOW);
             SandboxRecord tombstone = store.delete(ALPHA, NOW).orElseThrow();
 
-            assertThatThrownBy(() -> store.connections().write(connection -> execute(connection, sql)))
+            assertThatThrownBy(() -> store.database().write(connection -> execute(connection, sql)))
                     .isInstanceOf(StoreUnavailableException.class);
 
             assertThat(store.find(ALPHA)).contains(tombstone);
@@ -139,7 +131,7 @@ class SqliteStoreTest extends SandboxStoreContract {
     @Test
     void theFilesAreTheOwnersAlone() throws Exception {
         Path file = directory.resolve("other.db");
-        try (SqliteStore store = SqliteStore.open(file)) {
+        try (JdbcStore store = JdbcStore.sqlite(file)) {
             store.probe(NOW);
             for (Path each : new Path[] {file, directory.resolve("other.db-wal"), directory.resolve("other.db-shm")}) {
                 assertThat(Files.getPosixFilePermissions(each))
@@ -151,10 +143,10 @@ class SqliteStoreTest extends SandboxStoreContract {
 
     @Test
     void aFullDatabaseRefusesEveryWriteAnswersEveryReadAndRecovers() throws Exception {
-        try (SqliteStore store = SqliteStore.open(directory.resolve("other.db"))) {
+        try (JdbcStore store = JdbcStore.sqlite(directory.resolve("other.db"))) {
             store.register(ALPHA, NAME, Source.REGISTRY, NOW);
             store.openLineage(ALPHA, "l1", Optional.empty(), NOW);
-            int pages = store.connections().write(connection -> Integer.parseInt(pragma(connection, "page_count")));
+            int pages = store.database().write(connection -> Integer.parseInt(pragma(connection, "page_count")));
             // As good as a disk without a free page: the pragma holds on this connection, until it fails.
             limit(store, pages);
 
@@ -172,8 +164,8 @@ class SqliteStoreTest extends SandboxStoreContract {
 
     @Test
     void aRefusedWriteLeavesNothingBehind() throws Exception {
-        try (SqliteStore store = SqliteStore.open(directory.resolve("other.db"))) {
-            assertThatThrownBy(() -> store.connections().write(connection -> {
+        try (JdbcStore store = JdbcStore.sqlite(directory.resolve("other.db"))) {
+            assertThatThrownBy(() -> store.database().write(connection -> {
                         execute(
                                 connection,
                                 "INSERT INTO sandboxes (id, workspace, name, state, source, created)"
@@ -190,7 +182,7 @@ class SqliteStoreTest extends SandboxStoreContract {
     @Test
     void aFileThatWasReplacedTakesNoWrites() throws Exception {
         Path file = directory.resolve("other.db");
-        try (SqliteStore store = SqliteStore.open(file)) {
+        try (JdbcStore store = JdbcStore.sqlite(file)) {
             store.register(ALPHA, NAME, Source.REGISTRY, NOW);
             Files.move(file, directory.resolve("moved.db"));
             assertThatThrownBy(() ->
@@ -205,14 +197,14 @@ class SqliteStoreTest extends SandboxStoreContract {
     @Test
     void aSchemaOfANewerVersionStopsTheStart() throws Exception {
         Path file = directory.resolve("other.db");
-        try (SqliteStore store = SqliteStore.open(file)) {
-            store.connections()
+        try (JdbcStore store = JdbcStore.sqlite(file)) {
+            store.database()
                     .write(connection -> execute(
                             connection,
                             "INSERT INTO flyway_schema_history SELECT 99, '99', 'later', type, 'V99__later.sql', 1,"
                                     + " installed_by, installed_on, 1, success FROM flyway_schema_history LIMIT 1"));
         }
-        assertThatThrownBy(() -> SqliteStore.open(file))
+        assertThatThrownBy(() -> JdbcStore.sqlite(file))
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining("newer version");
     }
@@ -221,34 +213,34 @@ class SqliteStoreTest extends SandboxStoreContract {
     void anUnfitFileStopsTheStart() throws Exception {
         Path text =
                 Files.writeString(directory.resolve("text.db"), "this is not a database, it is a letter".repeat(50));
-        assertThatThrownBy(() -> SqliteStore.open(text)).isInstanceOf(IOException.class);
+        assertThatThrownBy(() -> JdbcStore.sqlite(text)).isInstanceOf(IOException.class);
 
-        assertThatThrownBy(() -> SqliteStore.open(directory.resolve("missing/issuer.db")))
+        assertThatThrownBy(() -> JdbcStore.sqlite(directory.resolve("missing/issuer.db")))
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining("is not a directory");
 
         Path link = Files.createSymbolicLink(directory.resolve("link.db"), directory.resolve("other.db"));
         Files.createFile(directory.resolve("other.db"));
-        assertThatThrownBy(() -> SqliteStore.open(link)).hasMessageContaining("not a regular file");
+        assertThatThrownBy(() -> JdbcStore.sqlite(link)).hasMessageContaining("not a regular file");
     }
 
     @ParameterizedTest
     @CsvSource({"'', rw-rw----", "'', rw-----w-", "-wal, rw-rw----", "-shm, rw-rw----", "-journal, rw-rw----"})
     void aFileThatOthersWriteStopsTheStart(String suffix, String mode) throws Exception {
         Path file = directory.resolve("open.db");
-        SqliteStore.open(file).close();
+        JdbcStore.sqlite(file).close();
         Path open = directory.resolve("open.db" + suffix);
         if (!Files.exists(open)) {
             Files.createFile(open);
         }
         Files.setPosixFilePermissions(open, PosixFilePermissions.fromString(mode));
 
-        assertThatThrownBy(() -> SqliteStore.open(file))
+        assertThatThrownBy(() -> JdbcStore.sqlite(file))
                 .isInstanceOf(IOException.class)
                 .hasMessageEndingWith("chmod go-w " + open);
 
         Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rw-r-----"));
-        SqliteStore.open(file).close();
+        JdbcStore.sqlite(file).close();
     }
 
     @ParameterizedTest
@@ -258,19 +250,20 @@ class SqliteStoreTest extends SandboxStoreContract {
         Path file = shared.resolve("issuer.db");
         Files.setPosixFilePermissions(shared, PosixFilePermissions.fromString(mode));
 
-        assertThatThrownBy(() -> SqliteStore.open(file))
+        assertThatThrownBy(() -> JdbcStore.sqlite(file))
                 .isInstanceOf(IOException.class)
                 .hasMessageContainingAll(shared.toString(), "can be written by others", "0700");
         assertThat(file).doesNotExist();
 
         Files.setPosixFilePermissions(shared, PosixFilePermissions.fromString("rwxr-x---"));
-        SqliteStore.open(file).close();
+        JdbcStore.sqlite(file).close();
     }
 
     @Test
     void aWriteThatWaitedForAnotherInVainIsBusyAndNoErrorOfTheDisk() throws Exception {
-        try (SqliteStore store = SqliteStore.open(directory.resolve("other.db"), Duration.ofMillis(1))) {
-            store.connections().write(connection -> {
+        try (JdbcStore store =
+                new JdbcStore(SqliteDatabase.open(directory.resolve("other.db"), Duration.ofMillis(1)))) {
+            store.database().write(connection -> {
                 try (ExecutorService other = Executors.newSingleThreadExecutor()) {
                     Future<?> waiting = other.submit(() -> {
                         store.probe(NOW);
@@ -284,18 +277,18 @@ class SqliteStoreTest extends SandboxStoreContract {
         }
     }
 
-    private static void limit(SqliteStore store, int pages) throws StoreUnavailableException {
-        store.connections().write(connection -> execute(connection, "PRAGMA max_page_count = " + pages));
+    private static void limit(JdbcStore store, int pages) throws StoreUnavailableException {
+        store.database().write(connection -> execute(connection, "PRAGMA max_page_count = " + pages));
     }
 
-    private static void fill(SqliteStore store) throws StoreUnavailableException {
+    private static void fill(JdbcStore store) throws StoreUnavailableException {
         for (int i = 0; i < 1000; i++) {
             store.register(new SandboxId("fill-" + i), SandboxName.of("", "fill-" + i), Source.REGISTRY, NOW);
         }
     }
 
-    private static String writerPragma(SqliteStore store, String name) throws StoreUnavailableException {
-        return store.connections().write(connection -> pragma(connection, name));
+    private static String writerPragma(JdbcStore store, String name) throws StoreUnavailableException {
+        return store.database().write(connection -> pragma(connection, name));
     }
 
     private static int execute(Connection connection, String sql) throws SQLException {

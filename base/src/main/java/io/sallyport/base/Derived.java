@@ -1,4 +1,4 @@
-package io.sallyport.identity;
+package io.sallyport.base;
 
 import java.util.Objects;
 import java.util.function.Function;
@@ -10,18 +10,23 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Threads that meet a new value at once may each make theirs; they are alike.
  */
-final class Derived<S, T> implements Supplier<T> {
+public final class Derived<S, T> implements Supplier<T> {
     private final Supplier<S> source;
     private final Function<S, T> make;
     private volatile @Nullable Made<S, T> last;
 
     private record Made<S, T>(S from, T value) {}
 
-    Derived(Supplier<S> source, Function<S, T> make) {
+    /**
+     * @param source gives the same object until there is another value
+     * @param make makes what is asked for, from a value
+     */
+    public Derived(Supplier<S> source, Function<S, T> make) {
         this.source = Objects.requireNonNull(source, "source is null");
         this.make = Objects.requireNonNull(make, "make is null");
     }
 
+    /** What belongs to the value there is now. */
     @Override
     @SuppressWarnings("ReferenceEquality") // the very snapshot, not one like it
     public T get() {

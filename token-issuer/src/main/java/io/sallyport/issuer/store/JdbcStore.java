@@ -1,0 +1,264 @@
+package io.sallyport.issuer.store;
+
+import io.sallyport.identity.Lineage;
+import io.sallyport.identity.SandboxId;
+import io.sallyport.issuer.store.Revocation.Subject;
+import io.sallyport.issuer.store.SandboxRecord.Source;
+import io.sallyport.issuer.store.SandboxRecord.State;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.ThreadLocalRandom;
+
+/**
+ * The store in a relational database: what each of its methods does within one transaction.
+ *
+ * <p>The SQL is in the tables' own classes and is the same for every database; what differs is behind {@link Database}.
+ */
+public final class JdbcStore implements SandboxStore {
+    private static final Duration PATIENCE = Duration.ofSeconds(2);
+    private static final int PROBE_BYTES = 32 * 1024;
+
+    private final Database database;
+
+    JdbcStore(Database database) {
+        this.database = database;
+    }
+
+    /**
+     * The store in one SQLite file, which is created and migrated as needed.
+     *
+     * @throws IOException with the file and the remedy when it cannot be used
+     */
+    public static JdbcStore sqlite(Path file) throws IOException {
+        return new JdbcStore(SqliteDatabase.open(file, PATIENCE));
+    }
+
+    @Override
+    public Registration register(SandboxId id, SandboxName name, Source source, Instant at)
+            throws StoreUnavailableException {
+        return database.write(connection -> {
+            database.lock(connection, id);
+            Optional<Registration> refusal = refusal(connection, id, name, at);
+            if (refusal.isPresent()) {
+                return refusal.get();
+            }
+            if (!SandboxTable.insert(connection, id, name, source, at)) {
+                // Another transaction took the name between the question and this.
+                return refusal(connection, id, name, at)
+                        .orElseThrow(() -> new SQLException("the name " + name + " is taken, and by nobody"));
+            }
+            SandboxTable.setVersion(connection, id, EventLog.recordChanged(connection, id, at));
+            database.announce(connection);
+            return new Registration.Registered(registered(connection, id));
+        });
+    }
+
+    private static Optional<Registration> refusal(Connection connection, SandboxId id, SandboxName name, Instant at)
+            throws SQLException {
+        Optional<SandboxRecord> known = SandboxTable.find(connection, id);
+        if (known.isPresent()) {
+            SandboxRecord record = known.get();
+            if (record.state() == State.DELETED) {
+                return Optional.of(new Registration.IdDeleted(record));
+            }
+            return Optional.of(
+                    record.name().equals(name)
+                            ? new Registration.Registered(record)
+                            : new Registration.IdTaken(record));
+        }
+        Optional<SandboxRecord> holder = SandboxTable.findLiving(connection, name);
+        if (holder.isPresent()) {
+            return Optional.of(new Registration.NameTaken(holder.get()));
+        }
+        return SandboxTable.findDeleted(connection, name, at.minus(NAME_REST)).map(Registration.NameResting::new);
+    }
+
+    private static SandboxRecord registered(Connection connection, SandboxId id) throws SQLException {
+        return SandboxTable.find(connection, id)
+                .orElseThrow(() -> new SQLException("the sandbox " + id + " has gone within one transaction"));
+    }
+
+    @Override
+    public Optional<SandboxRecord> find(SandboxId id) throws StoreUnavailableException {
+        return database.read(connection -> SandboxTable.find(connection, id));
+    }
+
+    @Override
+    public Optional<SandboxRecord> delete(SandboxId id, Instant at) throws StoreUnavailableException {
+        return database.writeUrgently(connection -> {
+            database.lock(connection, id);
+            Optional<SandboxRecord> known = SandboxTable.find(connection, id);
+            if (known.isEmpty() || known.get().state() == State.DELETED) {
+                return known;
+            }
+            SandboxTable.setDeleted(connection, id, at, EventLog.recordChanged(connection, id, at));
+            database.announce(connection);
+            return SandboxTable.find(connection, id);
+        });
+    }
+
+    @Override
+    public Optional<SandboxRecord> setStopped(SandboxId id, boolean stopped, Instant at)
+            throws StoreUnavailableException {
+        State state = stopped ? State.STOPPED : State.ACTIVE;
+        Database.Work<Optional<SandboxRecord>> change = connection -> {
+            database.lock(connection, id);
+            Optional<SandboxRecord> known = SandboxTable.find(connection, id);
+            if (known.isEmpty()
+                    || known.get().state() == State.DELETED
+                    || known.get().state() == state) {
+                return known;
+            }
+            SandboxTable.setState(connection, id, state, EventLog.recordChanged(connection, id, at));
+            database.announce(connection);
+            return SandboxTable.find(connection, id);
+        };
+        return stopped ? database.writeUrgently(change) : database.write(change);
+    }
+
+    @Override
+    public List<SandboxRecord> list(Optional<SandboxId> after, int limit, boolean includeDeleted)
+            throws StoreUnavailableException {
+        return database.read(connection -> SandboxTable.list(connection, after, limit, includeDeleted));
+    }
+
+    @Override
+    public Succession openLineage(SandboxId id, String lineage, Optional<String> tokenFile, Instant at)
+            throws StoreUnavailableException {
+        return database.write(connection -> {
+            database.lock(connection, id);
+            Optional<Succession> refusal = refusal(connection, id);
+            if (refusal.isPresent()) {
+                return refusal.get();
+            }
+            LineageTable.open(connection, id, lineage, at);
+            if (tokenFile.isPresent()) {
+                TokenFileTable.insert(connection, id, tokenFile.get(), lineage);
+            }
+            return new Succession.Granted(new Lineage(lineage, 0));
+        });
+    }
+
+    @Override
+    public Succession advanceLineage(SandboxId id, String lineage, Instant at) throws StoreUnavailableException {
+        return database.write(connection -> {
+            database.lock(connection, id);
+            Optional<Succession> refusal = refusal(connection, id);
+            if (refusal.isPresent()) {
+                return refusal.get();
+            }
+            OptionalLong generation = LineageTable.advance(connection, id, lineage, at);
+            return generation.isPresent()
+                    ? new Succession.Granted(new Lineage(lineage, generation.getAsLong()))
+                    : new Succession.NoLineage();
+        });
+    }
+
+    /** Why no token may be signed for a sandbox, if none may. */
+    private static Optional<Succession> refusal(Connection connection, SandboxId id) throws SQLException {
+        Optional<SandboxRecord> record = SandboxTable.find(connection, id);
+        if (record.isEmpty()) {
+            return Optional.of(new Succession.NoRecord());
+        }
+        return record.get().state() == State.ACTIVE
+                ? Optional.empty()
+                : Optional.of(new Succession.NotActive(record.get()));
+    }
+
+    @Override
+    public Optional<Revocation> revoke(Revocation revocation) throws StoreUnavailableException {
+        return database.writeUrgently(connection -> {
+            if (revocation.subject() instanceof Subject.Sandbox(SandboxId id)) {
+                database.lock(connection, id);
+                if (SandboxTable.find(connection, id).isEmpty()) {
+                    return Optional.empty();
+                }
+            }
+            return Optional.of(add(connection, revocation));
+        });
+    }
+
+    /** The revocation as it is now. */
+    private Revocation add(Connection connection, Revocation revocation) throws SQLException {
+        Subject subject = revocation.subject();
+        boolean isNew = RevocationTable.insert(connection, revocation);
+        Revocation known = RevocationTable.find(connection, subject)
+                .orElseThrow(() -> new SQLException("a revocation has gone within one transaction"));
+        boolean reachesFurther =
+                subject instanceof Subject.Sandbox && revocation.at().isAfter(known.at());
+        if (reachesFurther) {
+            RevocationTable.replace(connection, revocation);
+        }
+        if (isNew || reachesFurther) {
+            EventLog.revoked(connection, subject, revocation.at());
+            database.announce(connection);
+        }
+        return RevocationTable.find(connection, subject).orElse(known);
+    }
+
+    @Override
+    public Optional<Revocation> revocation(Subject subject) throws StoreUnavailableException {
+        return database.read(connection -> RevocationTable.find(connection, subject));
+    }
+
+    @Override
+    public List<Revocation> revocations(Optional<Subject> after, int limit) throws StoreUnavailableException {
+        return database.read(connection -> RevocationTable.list(connection, after, limit));
+    }
+
+    @Override
+    public FeedPosition position() throws StoreUnavailableException {
+        return database.read(EventLog::position);
+    }
+
+    @Override
+    public Optional<FeedDelta> events(FeedPosition after, int limit) throws StoreUnavailableException {
+        return database.read(connection -> EventLog.since(connection, after, limit));
+    }
+
+    @Override
+    public FeedSnapshot snapshot() throws StoreUnavailableException {
+        return database.read(connection -> new FeedSnapshot(
+                EventLog.position(connection), RevocationTable.list(connection, Optional.empty(), Integer.MAX_VALUE)));
+    }
+
+    @Override
+    public AutoCloseable onEvent(Runnable wake) {
+        return database.onEvent(wake);
+    }
+
+    @Override
+    public List<TokenFile> tokenFiles(SandboxId id) throws StoreUnavailableException {
+        return database.read(connection -> TokenFileTable.list(connection, id));
+    }
+
+    @Override
+    public void probe(Instant at) throws StoreUnavailableException {
+        // Never the same twice: SQLite writes nothing where nothing changes, and would find nothing out.
+        byte[] padding = new byte[PROBE_BYTES];
+        ThreadLocalRandom.current().nextBytes(padding);
+        database.write(connection -> Sql.update(
+                connection,
+                "INSERT INTO probes (id, at, padding) VALUES (1, ?, ?)"
+                        + " ON CONFLICT (id) DO UPDATE SET at = excluded.at, padding = excluded.padding",
+                at.toEpochMilli(),
+                padding));
+    }
+
+    @Override
+    public void close() {
+        database.close();
+    }
+
+    /** For tests that look at, or change, what no method of the store would. */
+    Database database() {
+        return database;
+    }
+}
