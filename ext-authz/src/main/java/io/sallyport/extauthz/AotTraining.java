@@ -264,7 +264,8 @@ public final class AotTraining {
                     if (request.hasStart()) {
                         answer.onNext(response.setReset(true)
                                 .addRevocations(Revocation.newBuilder()
-                                        .setSubject(RevocationSubject.newBuilder().setTokenId("nobody's")))
+                                        .setSubject(
+                                                RevocationSubject.newBuilder().setTokenId("nobody's")))
                                 .setStamp(request.getStart().getStamp())
                                 .build());
                     } else {

@@ -99,8 +99,7 @@ final class ExtAuthzServer implements AutoCloseable {
     }
 
     /** What decides, and what keeps it informed. */
-    private record Parts(
-            CheckService check, Issuers issuers, Feed feed, Readiness readiness, MetricsPage metrics) {}
+    private record Parts(CheckService check, Issuers issuers, Feed feed, Readiness readiness, MetricsPage metrics) {}
 
     /**
      * The keys, followed while the service runs.
@@ -250,8 +249,8 @@ final class ExtAuthzServer implements AutoCloseable {
                 records,
                 settings.userMethods(),
                 settings.developerUser().isPresent());
-        CheckService check =
-                new CheckService(decisions, answers, assertions, audit, counts, threads, MAX_UNDER_WAY, clock, nanoTime);
+        CheckService check = new CheckService(
+                decisions, answers, assertions, audit, counts, threads, MAX_UNDER_WAY, clock, nanoTime);
         return new Parts(
                 check,
                 issuers,

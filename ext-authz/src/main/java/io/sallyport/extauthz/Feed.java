@@ -168,9 +168,8 @@ final class Feed implements AutoCloseable {
                 .setStamp(freshness.ask());
         if (freshness.whenStale() == Freshness.WhenStale.DENY) {
             java.time.Duration staleness = freshness.maxStaleness();
-            start.setMaxStaleness(Duration.newBuilder()
-                    .setSeconds(staleness.getSeconds())
-                    .setNanos(staleness.getNano()));
+            start.setMaxStaleness(
+                    Duration.newBuilder().setSeconds(staleness.getSeconds()).setNanos(staleness.getNano()));
         }
         return start.build();
     }

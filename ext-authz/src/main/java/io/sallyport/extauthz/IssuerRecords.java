@@ -47,12 +47,7 @@ final class IssuerRecords implements RecordSource {
         Metadata metadata = new Metadata();
         metadata.put(ASSERTION, minter.mint(OURSELVES));
         CompletableFuture<RecordLookup> result = new CompletableFuture<>();
-        new Question(
-                        id,
-                        metadata,
-                        Deadline.after(timeout.toNanos(), TimeUnit.NANOSECONDS),
-                        issuers.preferred(),
-                        result)
+        new Question(id, metadata, Deadline.after(timeout.toNanos(), TimeUnit.NANOSECONDS), issuers.preferred(), result)
                 .ask(0);
         return result;
     }
@@ -65,11 +60,7 @@ final class IssuerRecords implements RecordSource {
         private final CompletableFuture<RecordLookup> result;
 
         Question(
-                SandboxId id,
-                Metadata metadata,
-                Deadline deadline,
-                int first,
-                CompletableFuture<RecordLookup> result) {
+                SandboxId id, Metadata metadata, Deadline deadline, int first, CompletableFuture<RecordLookup> result) {
             this.id = id;
             this.metadata = metadata;
             this.deadline = deadline;

@@ -57,7 +57,8 @@ final class Revocations {
         private record OfSandbox(long lastSecond, long until) {}
 
         @Nullable String find(SandboxClaims token) {
-            if (token.tokenId().isPresent() && tokens.containsKey(token.tokenId().get())) {
+            if (token.tokenId().isPresent()
+                    && tokens.containsKey(token.tokenId().get())) {
                 return "the token is revoked";
             }
             if (token.lineage().isPresent()) {

@@ -25,10 +25,8 @@ final class SandboxRecords {
 
     private final RecordSource source;
     private final LongSupplier nanoTime;
-    private final Cache<SandboxId, RecordLookup.Found> found = Caffeine.newBuilder()
-            .maximumSize(MAX_FOUND)
-            .executor(Runnable::run)
-            .build();
+    private final Cache<SandboxId, RecordLookup.Found> found =
+            Caffeine.newBuilder().maximumSize(MAX_FOUND).executor(Runnable::run).build();
     private final Cache<SandboxId, Missed> missing = Caffeine.newBuilder()
             .maximumSize(MAX_MISSING)
             .executor(Runnable::run)
@@ -72,8 +70,7 @@ final class SandboxRecords {
             }
             found.asMap()
                     .computeIfPresent(
-                            id,
-                            (_, kept) -> new RecordLookup.Found(SandboxRecord.newer(kept.sandbox(), record)));
+                            id, (_, kept) -> new RecordLookup.Found(SandboxRecord.newer(kept.sandbox(), record)));
             missing.invalidate(id);
         }
     }
@@ -130,14 +127,13 @@ final class SandboxRecords {
             }
             underWay.remove(id, question);
             SandboxRecord heard = question.heard;
-            RecordLookup newest =
-                    switch (result) {
-                        case RecordLookup.Found(SandboxRecord sandbox) when heard != null ->
-                            new RecordLookup.Found(SandboxRecord.newer(heard, sandbox));
-                        case RecordLookup.Missing() when heard != null -> new RecordLookup.Found(heard);
-                        case RecordLookup.Unavailable(String _) when heard != null -> new RecordLookup.Found(heard);
-                        case RecordLookup other -> other;
-                    };
+            RecordLookup newest = switch (result) {
+                case RecordLookup.Found(SandboxRecord sandbox)
+                when heard != null -> new RecordLookup.Found(SandboxRecord.newer(heard, sandbox));
+                case RecordLookup.Missing() when heard != null -> new RecordLookup.Found(heard);
+                case RecordLookup.Unavailable(String _) when heard != null -> new RecordLookup.Found(heard);
+                case RecordLookup other -> other;
+            };
             switch (newest) {
                 case RecordLookup.Found asked -> found.put(id, asked);
                 case RecordLookup.Missing asked -> missing.put(id, new Missed(asked, question.askedAt));

@@ -159,12 +159,9 @@ class CheckServiceTest {
     void aFailureInTheMiddleIsADenial() throws IOException, InterruptedException {
         String secret = "s3cret";
         service = new CheckService(
-                stage.decisions(
-                        UserMethods.CLOSED,
-                        false,
-                        new SandboxRecords(stage.records, () -> {
-                            throw new IllegalStateException(secret);
-                        })),
+                stage.decisions(UserMethods.CLOSED, false, new SandboxRecords(stage.records, () -> {
+                    throw new IllegalStateException(secret);
+                })),
                 stage.answers,
                 stage.identity.assertionMinter(),
                 audited::add,

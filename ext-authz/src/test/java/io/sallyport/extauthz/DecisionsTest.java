@@ -366,8 +366,9 @@ class DecisionsTest {
         }
         stage.revocations.add(Revoked.of("token", "jti-1", TestTime.START));
         stage.records.release();
-        assertThat(decision.get()).isInstanceOfSatisfying(Deny.class, deny -> assertThat(deny.reason())
-                .isEqualTo(Reason.TOKEN_REVOKED));
+        assertThat(decision.get())
+                .isInstanceOfSatisfying(
+                        Deny.class, deny -> assertThat(deny.reason()).isEqualTo(Reason.TOKEN_REVOKED));
     }
 
     @Test
@@ -393,9 +394,8 @@ class DecisionsTest {
     @ParameterizedTest
     @ValueSource(strings = {"refresh first", "config first", "known while it was good"})
     void aTokenThatHasEndedIsGoodForItsRenewalAlone(String order) {
-        String token = order.startsWith("known")
-                ? stage.identity.token("alpha-id")
-                : stage.identity.expiredToken("alpha-id");
+        String token =
+                order.startsWith("known") ? stage.identity.token("alpha-id") : stage.identity.expiredToken("alpha-id");
         Requests renewal = stage.to(Requests.REFRESH).message(refresh()).bearer(token);
         Requests config = stage.to(Requests.CONFIG).message(config("alpha-id")).bearer(token);
         if (order.startsWith("known")) {

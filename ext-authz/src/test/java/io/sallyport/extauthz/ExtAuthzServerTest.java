@@ -23,10 +23,10 @@ import io.grpc.stub.StreamObserver;
 import io.netty.channel.EventLoopGroup;
 import io.sallyport.api.feed.v1.GetRecordRequest;
 import io.sallyport.api.feed.v1.IdentityFeedGrpc;
-import io.sallyport.api.registry.v1.Revocation;
-import io.sallyport.api.feed.v1.WatchResponse;
 import io.sallyport.api.feed.v1.WatchRequest;
+import io.sallyport.api.feed.v1.WatchResponse;
 import io.sallyport.api.openshell00.sandbox.GetSandboxConfigRequest;
+import io.sallyport.api.registry.v1.Revocation;
 import io.sallyport.api.registry.v1.Sandbox;
 import io.sallyport.api.registry.v1.SandboxState;
 import io.sallyport.base.RejectedException;
@@ -392,7 +392,8 @@ class ExtAuthzServerTest {
         }
 
         private synchronized void tell(WatchResponse.Builder change) {
-            watchers.forEach((watcher, stamp) -> watcher.onNext(change.setStamp(stamp).build()));
+            watchers.forEach(
+                    (watcher, stamp) -> watcher.onNext(change.setStamp(stamp).build()));
         }
 
         private WatchResponse.Builder answer() {
@@ -408,8 +409,7 @@ class ExtAuthzServerTest {
                     synchronized (Feed.this) {
                         if (request.hasStart()) {
                             watchers.put(answer, request.getStart().getStamp());
-                            answer.onNext(answer()
-                                    .setReset(true)
+                            answer.onNext(answer().setReset(true)
                                     .addAllRevocations(revocations)
                                     .setStamp(request.getStart().getStamp())
                                     .build());
@@ -419,8 +419,10 @@ class ExtAuthzServerTest {
                     }
                     later.execute(() -> {
                         synchronized (Feed.this) {
-                            if (watchers.getOrDefault(answer, 0L) == request.getAck().getStamp()) {
-                                answer.onNext(answer().setStamp(request.getAck().getStamp()).build());
+                            if (watchers.getOrDefault(answer, 0L)
+                                    == request.getAck().getStamp()) {
+                                answer.onNext(answer().setStamp(request.getAck().getStamp())
+                                        .build());
                             }
                         }
                     });

@@ -52,8 +52,9 @@ class FeedReaderTest {
         begin();
         records.find(ALPHA);
         for (int i = 0; i < 2; i++) {
-            assertThat(reader.take(
-                            revoking("one").addSandboxes(alpha(SandboxState.SANDBOX_STATE_STOPPED, 6)).build()))
+            assertThat(reader.take(revoking("one")
+                            .addSandboxes(alpha(SandboxState.SANDBOX_STATE_STOPPED, 6))
+                            .build()))
                     .isFalse();
             assertThat(revoked("one")).isTrue();
             assertThat(state()).isEqualTo(State.STOPPED);
@@ -69,7 +70,8 @@ class FeedReaderTest {
         begin();
         reader.take(revoking("old").build());
         records.find(ALPHA);
-        reader.take(reset().addRevocations(Revoked.of("token", "new", TestTime.START)).build());
+        reader.take(reset().addRevocations(Revoked.of("token", "new", TestTime.START))
+                .build());
         reader.begin(); // another stream
         assertThat(revoked("old")).isTrue();
         assertThat(revoked("new")).isFalse();
@@ -89,7 +91,8 @@ class FeedReaderTest {
         begin();
         reader.take(revoking("old").build());
         records.find(ALPHA);
-        reader.take(reset().addRevocations(Revoked.of("token", "new", TestTime.START)).build());
+        reader.take(reset().addRevocations(Revoked.of("token", "new", TestTime.START))
+                .build());
         assertThat(revoked("old")).as("until the whole is there").isTrue();
         reader.take(complete("s2:1", freshness.ask()).build());
         assertThat(revoked("old")).isFalse();
@@ -104,8 +107,10 @@ class FeedReaderTest {
 
     @Test
     void aResetInTheMiddleOfAWholeBeginsItAgain() throws Exception {
-        reader.take(reset().addRevocations(Revoked.of("token", "one", TestTime.START)).build());
-        reader.take(reset().addRevocations(Revoked.of("token", "two", TestTime.START)).build());
+        reader.take(reset().addRevocations(Revoked.of("token", "one", TestTime.START))
+                .build());
+        reader.take(reset().addRevocations(Revoked.of("token", "two", TestTime.START))
+                .build());
         reader.take(complete("s1:1", freshness.ask()).build());
         assertThat(revoked("one")).isFalse();
         assertThat(revoked("two")).isTrue();
@@ -147,18 +152,20 @@ class FeedReaderTest {
             case "a revocation of nothing" ->
                 reset().addRevocations(Revocation.getDefaultInstance()).build();
             case "a record without state" ->
-                reset().addSandboxes(alpha(SandboxState.SANDBOX_STATE_UNSPECIFIED, 1)).build();
+                reset().addSandboxes(alpha(SandboxState.SANDBOX_STATE_UNSPECIFIED, 1))
+                        .build();
             default ->
-                reset().addSandboxes(Sandbox.newBuilder()
-                                .setId("a b")
-                                .setState(SandboxState.SANDBOX_STATE_ACTIVE))
+                reset().addSandboxes(Sandbox.newBuilder().setId("a b").setState(SandboxState.SANDBOX_STATE_ACTIVE))
                         .build();
         };
         assertThatThrownBy(() -> reader.take(message)).isInstanceOf(FeedBrokenException.class);
     }
 
     private void begin() throws FeedBrokenException {
-        reader.take(reset().setComplete(true).setCursor("s1:1").setStamp(freshness.ask()).build());
+        reader.take(reset().setComplete(true)
+                .setCursor("s1:1")
+                .setStamp(freshness.ask())
+                .build());
     }
 
     private boolean revoked(String jti) {

@@ -185,8 +185,8 @@ class FeedTest {
         while (issuers.size() < count) {
             issuers.add(new Issuer(issuers.size()));
         }
-        Feed feed = new Feed(
-                "me", List.copyOf(issuers), reader, freshness, completed::add, timers, time, new Random(7));
+        Feed feed =
+                new Feed("me", List.copyOf(issuers), reader, freshness, completed::add, timers, time, new Random(7));
         feed.start();
         return feed;
     }

@@ -72,7 +72,9 @@ class FreshnessTest {
         wall[0] = TestTime.START.minus(Duration.ofDays(9));
         assertThat(asleep.admits()).isTrue();
         time.advance(MAX.plusNanos(1));
-        assertThat(asleep.admits()).as("a wall clock that is set back makes nothing young").isFalse();
+        assertThat(asleep.admits())
+                .as("a wall clock that is set back makes nothing young")
+                .isFalse();
         wall[0] = Instant.ofEpochMilli(Long.MAX_VALUE / 2);
         assertThat(asleep.admits()).isFalse();
     }

@@ -40,7 +40,7 @@ public final class FeedService extends IdentityFeedGrpc.IdentityFeedImplBase {
     @Override
     public StreamObserver<WatchRequest> watch(StreamObserver<WatchResponse> observer) {
         return calls.admit(IdentityFeedGrpc.getWatchMethod().getFullMethodName(), "anonymous", observer, call -> {
-            assertions.requireExtAuthz(call);
+                    assertions.requireExtAuthz(call);
                     return watches.begin((ServerCallStreamObserver<WatchResponse>) observer);
                 })
                 .orElseGet(Nobody::new);

@@ -190,6 +190,7 @@ final class Watch {
             if (from == null) {
                 position = store.position();
                 telling = true;
+                completeAt = 0;
                 toldUpTo = Optional.empty();
                 send(WatchResponse.newBuilder().setReset(true));
             } else if (telling) {

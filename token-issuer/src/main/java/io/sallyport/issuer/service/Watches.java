@@ -46,10 +46,7 @@ public final class Watches implements AutoCloseable {
         this.nanoTime = nanoTime;
         this.events = store.onEvent(() -> watches.forEach(Watch::wake));
         var _ = heart.scheduleAtFixedRate(
-                () -> watches.forEach(Watch::beat),
-                HEARTBEAT.toMillis(),
-                HEARTBEAT.toMillis(),
-                TimeUnit.MILLISECONDS);
+                () -> watches.forEach(Watch::beat), HEARTBEAT.toMillis(), HEARTBEAT.toMillis(), TimeUnit.MILLISECONDS);
     }
 
     /**
