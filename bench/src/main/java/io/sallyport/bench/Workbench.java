@@ -22,22 +22,28 @@ import io.sallyport.base.settings.Problems;
 import io.sallyport.base.settings.Settings;
 import io.sallyport.e2e.stack.Child;
 import io.sallyport.e2e.stack.EnvoyBinary;
+import io.sallyport.e2e.stack.Folders;
 import io.sallyport.e2e.stack.Ports;
 import io.sallyport.e2e.stack.StackException;
 import io.sallyport.identity.KeyDirectory;
 import io.sallyport.policy.AccessPolicy;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Comparator;
+import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
+import java.util.jar.JarEntry;
+import java.util.jar.JarFile;
+import java.util.jar.JarOutputStream;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** A scratch directory with keys and settings, an issuer that knows everybody, and the processes to be measured. */
@@ -51,13 +57,16 @@ final class Workbench implements AutoCloseable {
     private final Path scratch;
     private final Questions questions;
     private final EventLoopGroup loops = GrpcServers.eventLoops("bench", 1);
-    private final Deque<AutoCloseable> open = new ArrayDeque<>();
+    private final Deque<AutoCloseable> open = new ConcurrentLinkedDeque<>();
+    // Ctrl-C and SIGTERM too leave neither processes nor keys behind.
+    private final Thread closeAtExit = new Thread(this::clear, "clear the workbench");
     private int started;
 
     private Workbench(Path root, Path scratch, Questions questions) {
         this.root = root;
         this.scratch = scratch;
         this.questions = questions;
+        Runtime.getRuntime().addShutdownHook(closeAtExit);
     }
 
     static Workbench open(Path root) throws IOException {
@@ -112,7 +121,8 @@ final class Workbench implements AutoCloseable {
     /** The peer that allows everything: the same libraries and flags, and a cache made the same way. */
     Subject startAlwaysOk() throws IOException, InterruptedException {
         Path cache = root.resolve("bench/target/app/always-ok.aot");
-        if (!Files.exists(cache) || isOlder(cache, root.resolve("bench/target/app/sallyport-bench.jar"))) {
+        if (!fits(cache)) {
+            writeAlwaysOkJar();
             trainAlwaysOk(cache);
         }
         Endpoint endpoint = new Endpoint.Unix(scratch.resolve("always-ok-" + ++started));
@@ -212,13 +222,53 @@ final class Workbench implements AutoCloseable {
     }
 
     private List<String> alwaysOk(Endpoint endpoint) throws IOException {
-        // The libraries of ext-authz, not ours: the peer is to have no more than it has.
-        StringBuilder path = new StringBuilder(
-                root.resolve("bench/target/app/sallyport-bench.jar").toString());
+        String path = Stream.concat(Stream.of(alwaysOkJar()), libraries().stream())
+                .map(Path::toString)
+                .collect(Collectors.joining(":"));
+        return List.of("-cp", path, AlwaysOkMain.class.getName(), endpoint.toString());
+    }
+
+    /** Those of ext-authz rather than ours: the peer is to have no more than it has. */
+    private List<Path> libraries() throws IOException {
         try (Stream<Path> jars = Files.list(root.resolve("ext-authz/target/app/lib"))) {
-            jars.sorted().forEach(jar -> path.append(':').append(jar));
+            return jars.sorted().toList();
         }
-        return List.of("-cp", path.toString(), AlwaysOkMain.class.getName(), endpoint.toString());
+    }
+
+    /** Whether the peer's cache is of these very jars: for others the JVM starts without, and the peer would be handicapped. */
+    private boolean fits(Path cache) throws IOException {
+        if (!Files.exists(cache) || !Files.exists(alwaysOkJar())) {
+            return false;
+        }
+        List<Path> jars = new ArrayList<>(libraries());
+        jars.add(root.resolve("bench/target/app/sallyport-bench.jar"));
+        for (Path jar : jars) {
+            if (Files.getLastModifiedTime(jar).compareTo(Files.getLastModifiedTime(cache)) > 0) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private Path alwaysOkJar() {
+        return root.resolve("bench/target/app/always-ok.jar");
+    }
+
+    /** Only the peer's own classes: our jar names our libraries in its manifest, and the peer would hold each one twice. */
+    private void writeAlwaysOkJar() throws IOException {
+        String prefix = AlwaysOkMain.class.getName().replace('.', '/');
+        try (JarFile ours = new JarFile(
+                        root.resolve("bench/target/app/sallyport-bench.jar").toFile());
+                JarOutputStream its = new JarOutputStream(Files.newOutputStream(alwaysOkJar()))) {
+            for (JarEntry entry : Collections.list(ours.entries())) {
+                if (entry.getName().startsWith(prefix)) {
+                    its.putNextEntry(new JarEntry(entry.getName()));
+                    try (InputStream content = ours.getInputStream(entry)) {
+                        content.transferTo(its);
+                    }
+                }
+            }
+        }
     }
 
     private void serveFeed() throws IOException {
@@ -242,24 +292,30 @@ final class Workbench implements AutoCloseable {
         open.push(server::shutdownNow);
     }
 
-    private static boolean isOlder(Path file, Path than) throws IOException {
-        return Files.getLastModifiedTime(file).compareTo(Files.getLastModifiedTime(than)) < 0;
+    @Override
+    public void close() {
+        try {
+            Runtime.getRuntime().removeShutdownHook(closeAtExit);
+        } catch (IllegalStateException e) {
+            // The JVM is already going down and clears up by itself.
+            return;
+        }
+        clear();
     }
 
-    @Override
-    public void close() throws IOException {
-        while (!open.isEmpty()) {
+    private void clear() {
+        for (AutoCloseable next = open.poll(); next != null; next = open.poll()) {
             try {
-                open.pop().close();
+                next.close();
             } catch (Exception e) {
                 System.err.println("while clearing up: " + e);
             }
         }
         var _ = loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
-        try (Stream<Path> files = Files.walk(scratch)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.deleteIfExists(file);
-            }
+        try {
+            Folders.delete(scratch);
+        } catch (IOException e) {
+            System.err.println("while clearing up: " + e);
         }
     }
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.sallyport.e2e.gateway.KnownSandbox;
+import io.sallyport.e2e.stack.Part;
 import io.sallyport.e2e.stack.StackOptions;
 import io.sallyport.e2e.support.Arena;
 import io.sallyport.e2e.support.Arenas;
@@ -13,6 +14,7 @@ import io.sallyport.e2e.support.Caller;
 import io.sallyport.e2e.support.Setup;
 import io.sallyport.e2e.support.SmallDisk;
 import java.io.IOException;
+import java.nio.file.Path;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -26,10 +28,13 @@ class FullDiskTest {
             names = {"V0_0_TRUSTING", "V0_1_UNCHANGED"})
     void whatCannotBeWrittenIsRefusedAndWhatIsKnownGoesOn(Setup setup, Arenas arenas) throws IOException {
         StackOptions options = arenas.options(setup);
-        try (SmallDisk disk = SmallDisk.mount(options.state().resolve("store"));
+        Path store = options.state().resolve("store");
+        // The second one as it is for somebody who is not root, whoever runs this.
+        try (SmallDisk disk = setup == Setup.V0_0_TRUSTING ? SmallDisk.in(store) : SmallDisk.forbidden(store);
                 Arena arena = arenas.own(options)) {
             Caller notSeenYet = arena.admit(KnownSandbox.parse("gamma"));
-            disk.fill();
+            long issuer = arena.stack().pid(Part.ISSUER);
+            disk.fill(issuer);
             assertThatThrownBy(() -> arena.stack().registry().register(KnownSandbox.parse("too-much")))
                     .isInstanceOfSatisfying(
                             StatusRuntimeException.class,
@@ -43,7 +48,7 @@ class FullDiskTest {
             assertThat(arena.ownConfig(arena.alpha()).inWords()).as(arena::logs).isEqualTo("OK: ");
             assertThat(arena.ownConfig(notSeenYet).inWords()).as(arena::logs).isEqualTo("OK: ");
 
-            disk.free();
+            disk.free(issuer);
             arena.admit(KnownSandbox.parse("enough-again"));
         }
     }

@@ -195,6 +195,14 @@ class RequestRowsTest {
                 new Row("a connection header", "", headers -> headers.add("connection", "close")),
                 new Row("no path", "", headers -> headers.without(":path")),
                 new Row("two paths", "", headers -> headers.add(":path", Arena.OPEN_SHELL + "Health")),
+                new Row(
+                        "an escaped slash in the path",
+                        "",
+                        headers -> headers.set(":path", "/openshell.v1.OpenShell%2FGetSandboxConfig")),
+                new Row(
+                        "an escaped backslash in the path",
+                        "",
+                        headers -> headers.set(":path", "/openshell.v1.OpenShell%5CGetSandboxConfig")),
                 new Row("an unknown pseudo header", "", headers -> headers.add(":sandbox", "beta-id")),
                 new Row(
                         "CONNECT",
@@ -296,7 +304,15 @@ class RequestRowsTest {
                 List.of("x-forwarded-for", "10.0.0.1"),
                 List.of("x-forwarded-proto", "https"),
                 List.of("x-forwarded-client-cert", "By=x"),
-                List.of("forwarded", "for=10.0.0.1"));
+                List.of("forwarded", "for=10.0.0.1"),
+                List.of("x-real-ip", "10.0.0.1"),
+                List.of("x-request-id", "11111111-2222-4333-8444-555555555555"),
+                List.of("x-client-trace-id", "x"),
+                List.of("x-ot-span-context", "x"),
+                List.of("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate", "a=b"),
+                List.of("b3", "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1"),
+                List.of("x-b3-traceid", "0af7651916cd43dd8448eb211c80319c", "x-b3-sampled", "1"),
+                List.of("cookie", "session=somebody-elses"));
     }
 
     @ParameterizedTest(name = "{0}")
@@ -404,6 +420,40 @@ class RequestRowsTest {
         Outcome outcome = arena.call(
                 Headers.grpc(Arena.OPEN_SHELL + "Health"), Wire.message().framed());
         assertThat(outcome.inWords()).isEqualTo("OK: ");
+    }
+
+    /** Nobody has looked at it, so it must not make anybody of the caller behind us either. */
+    @Test
+    void aCredentialThatNobodyCheckedEndsBeforeTheGateway() {
+        for (String credential : List.of("Bearer " + arena.alpha().token(), "Basic YWxwaGE6YWxwaGE=")) {
+            long before = arena.stack().gateway().count();
+            Outcome outcome = arena.call(
+                    Headers.grpc(Arena.OPEN_SHELL + "Health").add("authorization", credential),
+                    Wire.message().framed());
+            assertThat(outcome.inWords()).isEqualTo("OK: ");
+            List<Sighting> seen = arena.stack().gateway().since(before);
+            assertThat(seen).hasSize(1);
+            assertThat(seen.getFirst().header("authorization")).isEmpty();
+            assertThat(seen.getFirst().header("x-sandbox-principal")).contains("anonymous");
+        }
+    }
+
+    @Test
+    void oneConnectionHasNoMoreThanAHundredCallsAtATime() {
+        int most = 100;
+        arena.unseen(() -> {
+            try (RawHttp2 connection = arena.connect()) {
+                List<RawHttp2.Call> calls = Stream.generate(() -> connection.open(good(), false))
+                        .limit(most + 1)
+                        .toList();
+                Outcome last = calls.getLast().await();
+                assertThat(last.reset()).as("%s", last).isPresent();
+                assertThat(calls.stream().limit(most).filter(RawHttp2.Call::isDone))
+                        .as("calls below the limit that ended")
+                        .isEmpty();
+                return last;
+            }
+        });
     }
 
     /** With user methods closed, whatever is not a sandbox gets no further either. */

@@ -7,6 +7,7 @@ import io.sallyport.base.Reason;
 import io.sallyport.e2e.gateway.KnownSandbox;
 import io.sallyport.e2e.support.Arena;
 import io.sallyport.e2e.support.Arenas;
+import io.sallyport.e2e.support.Caller;
 import io.sallyport.e2e.support.Setup;
 import io.sallyport.e2e.wire.Outcome;
 import io.sallyport.e2e.wire.RawHttp2;
@@ -14,6 +15,7 @@ import io.sallyport.e2e.wire.RawHttp2.Call;
 import io.sallyport.e2e.wire.RawHttp2.Headers;
 import io.sallyport.e2e.wire.TokenForge;
 import io.sallyport.e2e.wire.TokenForge.Draft;
+import io.sallyport.e2e.wire.Wire;
 import io.sallyport.identity.Assertion;
 import io.sallyport.identity.AssertionMinter;
 import io.sallyport.identity.Ed25519;
@@ -26,6 +28,7 @@ import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.KeyPairGenerator;
 import java.security.Signature;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -53,6 +56,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 @ExtendWith(Arenas.Resolver.class)
 class TokenRowsTest {
     private static final long HOUR = 3600;
+
+    /** For how long a record may be believed, and some time for a busy machine. */
+    private static final Duration LONGEST_MEMORY = Duration.ofSeconds(5 + 5);
 
     private final Arena arena;
 
@@ -428,6 +434,29 @@ class TokenRowsTest {
         Outcome outcome = arena.call(headers, arena.configOf(arena.alpha().sandbox()));
         assertThat(outcome.inWords()).isEqualTo("OK: ");
         assertThat(outcome.body()).contains("policy-of-alpha-id").doesNotContain("beta");
+    }
+
+    /** ext-authz may remember a record for some seconds; the issuer asks its store each time. */
+    @Test
+    void aSandboxThatCalledAndIsThenDeletedIsRefused() {
+        Caller caller = arena.admit(KnownSandbox.parse("short-lived-" + Long.toHexString(System.nanoTime())));
+        assertThat(arena.ownConfig(caller).inWords()).isEqualTo("OK: ");
+        String refused = Reason.SANDBOX_DELETED.statusCode() + ": " + Reason.SANDBOX_DELETED.text();
+
+        arena.stack().registry().delete(caller.id());
+        assertThat(refresh(caller).inWords()).as("a refresh, at once").isEqualTo(refused);
+        Instant end = Instant.now().plus(LONGEST_MEMORY);
+        Outcome outcome = arena.ownConfig(caller);
+        while (outcome.isOk() && Instant.now().isBefore(end)) {
+            outcome = arena.ownConfig(caller);
+        }
+        assertThat(outcome.inWords()).as("a call, %s later", LONGEST_MEMORY).isEqualTo(refused);
+    }
+
+    private Outcome refresh(Caller caller) {
+        return arena.call(
+                Headers.grpc(Arena.OPEN_SHELL + "RefreshSandboxToken").bearer(caller.token()),
+                Wire.message().framed());
     }
 
     @Test

@@ -1,6 +1,7 @@
 package io.sallyport.extauthz;
 
 import io.sallyport.base.Reason;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.concurrent.atomic.LongAdder;
@@ -8,12 +9,11 @@ import java.util.concurrent.atomic.LongAdder;
 /** How many requests were allowed, and how many refused for each reason. */
 final class DecisionCounts {
     private final LongAdder allowed = new LongAdder();
-    private final Map<Reason, LongAdder> denied = new EnumMap<>(Reason.class);
+    /** By the reason's ordinal. */
+    private final LongAdder[] denied = new LongAdder[Reason.values().length];
 
     DecisionCounts() {
-        for (Reason reason : Reason.values()) {
-            denied.put(reason, new LongAdder());
-        }
+        Arrays.setAll(denied, _ -> new LongAdder());
     }
 
     void allowed() {
@@ -21,7 +21,7 @@ final class DecisionCounts {
     }
 
     void denied(Reason reason) {
-        denied.get(reason).increment();
+        denied[reason.ordinal()].increment();
     }
 
     long allowedSoFar() {
@@ -31,11 +31,12 @@ final class DecisionCounts {
     /** Only reasons that there were. */
     Map<Reason, Long> deniedSoFar() {
         Map<Reason, Long> counts = new EnumMap<>(Reason.class);
-        denied.forEach((reason, count) -> {
-            if (count.sum() > 0) {
-                counts.put(reason, count.sum());
+        for (Reason reason : Reason.values()) {
+            long count = denied[reason.ordinal()].sum();
+            if (count > 0) {
+                counts.put(reason, count);
             }
-        });
+        }
         return counts;
     }
 }

@@ -24,8 +24,9 @@ import org.jspecify.annotations.Nullable;
  * Decides about a call: who, may they, which sandbox, is it theirs.
  *
  * <p>The order of the questions is fixed, and each has one answer: the route's policy is ours → the method is known and
- * open → the content type → the credential, and whether it was taken back → the caller's kind → the caller's record → {@code x-sandbox-id} → the body is
- * whole → it reads in one way → it names the caller and nobody else. What a body says is read only when all before has been
+ * open → the content type → the credential, and whether it was taken back → the caller's kind → the caller's record →
+ * {@code x-sandbox-id} → the body is within its limit → it is whole → it reads in one way → it names the caller and nobody
+ * else. What a body says is read only when all before has been
  * passed, and nothing but the caller's own record is ever looked up, so that no answer tells whether another sandbox exists.
  */
 final class Decisions {
@@ -220,16 +221,18 @@ final class Decisions {
         if (header != null && !header.equals(own.id())) {
             return deny(Reason.SANDBOX_HEADER, principal, header, "");
         }
+        MethodRule rule = method.rule();
+        // Of a body that crosses the limit with its last frame, Envoy brings a part, and says how long the whole is.
+        long size = Math.max(call.size(), call.body().remaining());
+        if (size > rule.bodyLimit()) {
+            return deny(Reason.BODY_TOO_LARGE, principal, null, size + " bytes");
+        }
         if (!call.bodyIsWhole()) {
             return deny(
                     Reason.BODY_PARTIAL,
                     principal,
                     null,
                     call.body().remaining() + " of " + call.size() + " bytes came with the question");
-        }
-        MethodRule rule = method.rule();
-        if (call.body().remaining() > rule.bodyLimit()) {
-            return deny(Reason.BODY_TOO_LARGE, principal, null, call.body().remaining() + " bytes");
         }
         References references;
         try {

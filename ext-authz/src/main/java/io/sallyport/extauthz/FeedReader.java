@@ -3,6 +3,7 @@ package io.sallyport.extauthz;
 import io.sallyport.api.feed.v1.WatchResponse;
 import io.sallyport.api.registry.v1.Revocation;
 import io.sallyport.api.registry.v1.Sandbox;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,7 +20,7 @@ final class FeedReader {
 
     private Revocations.@Nullable Set whole;
     private String cursor = "";
-    private volatile long resets;
+    private final AtomicLong learnedAnew = new AtomicLong();
 
     FeedReader(Revocations revocations, SandboxRecords records, Freshness freshness) {
         this.revocations = revocations;
@@ -34,7 +35,7 @@ final class FeedReader {
 
     /** How often everything was learned anew. */
     long resets() {
-        return resets;
+        return learnedAnew.get();
     }
 
     /** A stream begins: what the last one left half said is forgotten. */
@@ -81,7 +82,7 @@ final class FeedReader {
             revocations.replaceBy(whole);
             records.forgetAll();
             whole = null;
-            resets++;
+            learnedAnew.incrementAndGet();
         }
         cursor = message.getCursor();
         // Last: it is this that lets callers pass.

@@ -246,6 +246,25 @@ class DecisionsTest {
                 expected);
     }
 
+    /** What Envoy does with a body whose last frame crosses the limit: the part within it, and the size of the whole. */
+    @ParameterizedTest
+    @CsvSource({
+        "65536, 65536, message-truncated",
+        "65536, 65537, body-too-large",
+        "65536, 10000000000, body-too-large",
+        "65537, 65537, body-too-large",
+        "65537, 65536, body-too-large",
+        "65535, 65536, body-partial"
+    })
+    void aBodyOverTheLimitIsThatAndNotAPart(int came, long size, String expected) {
+        byte[] body = Requests.frame(new byte[came - 5]);
+        body[5] = 0x0a; // a reference, of which the length is missing
+        body[6] = (byte) 0xff;
+        body[7] = (byte) 0xff;
+        body[8] = 0x7f;
+        assertDecides(closed, as("alpha", Requests.CONFIG).body(body).size(size), expected);
+    }
+
     @Test
     void anUnknownSizeIsNotAWholeBody() {
         assertDecides(closed, as("alpha", Requests.BUNDLE).size(-1), "body-partial");

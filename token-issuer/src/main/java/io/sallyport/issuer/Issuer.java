@@ -26,6 +26,7 @@ import io.sallyport.issuer.store.SandboxStore;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
@@ -141,7 +142,7 @@ public final class Issuer implements AutoCloseable {
         keys.follow(settings.keys().poll());
         Ed25519 signatures = Ed25519.choose();
         AuditLog audit = begin(parts, AuditLog.start("token-issuer", settings.auditFile()));
-        SandboxStore store = begin(parts, JdbcStore.sqlite(settings.database()));
+        SandboxStore store = begin(parts, open(settings.store()));
         StoreHealth health = begin(parts, new StoreHealth(store::probe, clock, probing));
         health.start();
 
@@ -221,6 +222,19 @@ public final class Issuer implements AutoCloseable {
         List.of(envoy, feed, registry).forEach(GrpcListener::drain);
         watches.close();
         closeAll(parts);
+    }
+
+    private static SandboxStore open(IssuerSettings.Store store) throws IOException {
+        return switch (store) {
+            case IssuerSettings.Store.Sqlite(Path file, boolean syncs) when syncs -> JdbcStore.sqlite(file);
+            case IssuerSettings.Store.Sqlite(Path file, var _) -> {
+                log.log(
+                        Level.WARNING,
+                        "store.unsafe-no-sync is on: a power cut takes back what was acknowledged, revocations among it."
+                                + " It is for measurements; take it out of the settings");
+                yield JdbcStore.sqliteWithoutSync(file);
+            }
+        };
     }
 
     private static GrpcListener.Threads threads(Deque<AutoCloseable> parts, EventLoopGroup eventLoops, String name) {

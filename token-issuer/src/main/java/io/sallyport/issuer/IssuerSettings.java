@@ -14,13 +14,13 @@ import java.time.Duration;
  *
  * @param gateway the gateway whose sandboxes are served
  * @param listeners where the issuer listens
- * @param database the SQLite file
+ * @param store where the records are kept
  * @param keys the key directories
  * @param tokens how long tokens live
  * @param auditFile where refusals and mints are written
  */
 public record IssuerSettings(
-        GatewayId gateway, Listeners listeners, Path database, Keys keys, Tokens tokens, Path auditFile) {
+        GatewayId gateway, Listeners listeners, Store store, Keys keys, Tokens tokens, Path auditFile) {
     private static final Duration SECOND = Duration.ofSeconds(1);
 
     /**
@@ -32,6 +32,18 @@ public record IssuerSettings(
      * @param http public keys and health
      */
     public record Listeners(Endpoint envoy, Endpoint feed, Endpoint.Unix registry, Endpoint.Tcp http) {}
+
+    /** Where the records are kept. */
+    public sealed interface Store {
+        /**
+         * In a SQLite file.
+         *
+         * @param file absolute
+         * @param syncs whether a write is answered only once it is on the disk; otherwise a power cut takes back what was
+         *     acknowledged, revocations among it
+         */
+        record Sqlite(Path file, boolean syncs) implements Store {}
+    }
 
     /**
      * The key directories.
@@ -74,8 +86,7 @@ public record IssuerSettings(
             listen.problem("envoy", "envoy, feed and registry each need an address of their own");
         }
 
-        Settings store = settings.section("store");
-        Path database = absolute(store, "sqlite");
+        Store store = store(settings.section("store"));
 
         Keys keys = keys(settings.section("keys"));
 
@@ -99,10 +110,14 @@ public record IssuerSettings(
         return new IssuerSettings(
                 gateway,
                 new Listeners(envoy, feed, registry, http),
-                database,
+                store,
                 keys,
                 new Tokens(lifetime, maxLifetime, leeway),
                 auditFile);
+    }
+
+    private static Store store(Settings store) {
+        return new Store.Sqlite(absolute(store, "sqlite"), !store.bool("unsafe-no-sync", false));
     }
 
     private static Keys keys(Settings keys) {

@@ -12,7 +12,6 @@ import io.sallyport.api.registry.v1.SandboxRegistryGrpc;
 import io.sallyport.base.net.Endpoint;
 import io.sallyport.base.net.GrpcChannels;
 import io.sallyport.base.net.GrpcServers;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -34,10 +33,11 @@ class IssuerProcessTest {
     void sigtermStopsItGracefully() throws Exception {
         RunningIssuer.generateKeys(directory);
         Path settings = RunningIssuer.writeSettings(directory, directory.resolve("issuer.db"));
-        Process process = start(settings);
-        try {
-            awaitReady(process);
-            assertThat(log()).contains("INFO IssuerMain: ready on envoy=unix:" + directory + "/run/issuer.sock");
+        try (IssuerProcess issuer = IssuerProcess.start(settings, directory)) {
+            Process process = issuer.process();
+            issuer.awaitReady();
+            assertThat(issuer.said())
+                    .contains("INFO IssuerMain: ready on envoy=unix:" + directory + "/run/issuer.sock");
             assertThat(PosixFilePermissions.toString(
                             Files.getPosixFilePermissions(directory.resolve("run/registry.sock"))))
                     .isEqualTo("rw-------");
@@ -49,8 +49,6 @@ class IssuerProcessTest {
             assertThat(directory.resolve("issuer.db-wal"))
                     .as("folded into the file by the last close")
                     .doesNotExist();
-        } finally {
-            process.destroyForcibly();
         }
     }
 
@@ -59,9 +57,9 @@ class IssuerProcessTest {
         RunningIssuer.generateKeys(directory);
         Path settings = RunningIssuer.writeSettings(directory, directory.resolve("issuer.db"));
         Queue<String> acknowledged = new ConcurrentLinkedQueue<>();
-        Process process = start(settings);
-        try {
-            awaitReady(process);
+        try (IssuerProcess issuer = IssuerProcess.start(settings, directory)) {
+            Process process = issuer.process();
+            issuer.awaitReady();
             CountDownLatch enough = new CountDownLatch(100);
             List<Thread> callers = new ArrayList<>();
             EventLoopGroup eventLoops = GrpcServers.eventLoops("test-client", 1);
@@ -82,8 +80,6 @@ class IssuerProcessTest {
             }
             channel.shutdownNow();
             var _ = eventLoops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
-        } finally {
-            process.destroyForcibly();
         }
         assertThat(directory.resolve("run/registry.sock")).as("left behind").exists();
         try (RunningIssuer again = RunningIssuer.over(directory, settings)) {
@@ -114,35 +110,5 @@ class IssuerProcessTest {
         } catch (StatusRuntimeException e) {
             // The process is gone: what the test waits for.
         }
-    }
-
-    private Process start(Path settings) throws IOException {
-        return new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin/java").toString(),
-                        "--enable-native-access=ALL-UNNAMED",
-                        "--sun-misc-unsafe-memory-access=allow",
-                        "-XX:+UseSerialGC",
-                        "-cp",
-                        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
-                        "io.sallyport.issuer.IssuerMain",
-                        "serve",
-                        "--config",
-                        settings.toString())
-                .redirectOutput(directory.resolve("out").toFile())
-                .redirectError(directory.resolve("log").toFile())
-                .start();
-    }
-
-    private void awaitReady(Process process) throws Exception {
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
-        while (!log().contains(": ready on ")) {
-            assertThat(process.isAlive()).as(log()).isTrue();
-            assertThat(System.nanoTime()).as(log()).isLessThan(end);
-            Thread.sleep(20);
-        }
-    }
-
-    private String log() throws IOException {
-        return Files.readString(directory.resolve("log"));
     }
 }

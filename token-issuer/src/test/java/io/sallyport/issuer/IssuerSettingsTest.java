@@ -39,7 +39,7 @@ class IssuerSettingsTest {
                                 new Endpoint.Tcp("127.0.0.1", 7001),
                                 new Endpoint.Unix(Path.of("/run/s/registry.sock")),
                                 new Endpoint.Tcp("127.0.0.1", 8081)),
-                        Path.of("/var/lib/s/issuer.db"),
+                        new IssuerSettings.Store.Sqlite(Path.of("/var/lib/s/issuer.db"), true),
                         new IssuerSettings.Keys(
                                 Path.of("/etc/s/jwt"),
                                 Path.of("/etc/s/assertion"),

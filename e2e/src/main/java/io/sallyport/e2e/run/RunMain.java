@@ -14,6 +14,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -27,6 +28,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -75,6 +77,12 @@ public final class RunMain implements Callable<Integer> {
             description = "Where the reference gateway listens on 127.0.0.1 (default: any).")
     private int gatewayPort;
 
+    @Option(
+            names = "--state",
+            paramLabel = "DIR",
+            description = "Where keys, database, sockets and logs are kept, from the checkout (default: .sallyport).")
+    private @Nullable Path givenState;
+
     private final InstantSource clock = InstantSource.system();
     private final long started = System.nanoTime();
     private final PrintStream out;
@@ -114,8 +122,12 @@ public final class RunMain implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         Path root = Checkout.find(Path.of(""));
-        Path state = root.resolve(".sallyport");
+        Path state = givenState == null
+                ? root.resolve(".sallyport")
+                : givenState.toAbsolutePath().normalize();
         try (StateLock _ = StateLock.take(state)) {
+            // That of an earlier run names ports where nobody listens any more.
+            Files.deleteIfExists(runEnv(state));
             step("looking for Envoy");
             StackOptions options = StackOptions.of(root, state, EnvoyBinary.find(root))
                     .withGeneration(preset)
@@ -136,7 +148,6 @@ public final class RunMain implements Callable<Integer> {
         inParallel(Stream.of("alpha", "beta", guest)
                 .map(id -> (Runnable) () -> create(stack, id, tokens))
                 .toList());
-        writeRunEnv(stack, state, tokens);
         step("calling through Envoy at " + stack.endpoint() + " (" + preset + ")");
         out.println();
         int unexpected;
@@ -151,6 +162,7 @@ public final class RunMain implements Callable<Integer> {
                             read(tokens, guest),
                             () -> operator(stack, "sandbox", "delete", guest));
         }
+        writeRunEnv(stack, state, tokens);
         out.println();
         step(unexpected == 0 ? "every line as expected" : unexpected + " lines NOT as expected (✗)");
         if (!once) {
@@ -171,7 +183,7 @@ public final class RunMain implements Callable<Integer> {
 
     private void stayUp(SallyportStack stack, Path state) {
         out.println();
-        out.println("  Up at " + stack.endpoint() + ". Try, in another terminal: . .sallyport/run.env");
+        out.println("  Up at " + stack.endpoint() + ". Try, in another terminal: . " + quote(runEnv(state)));
         out.println("  Logs: " + state.resolve("logs") + "; audit: " + state.resolve("audit")
                 + ". Ctrl-C stops all of it.");
         throw new StackException(stack.awaitEndOfAnyPart());
@@ -236,7 +248,13 @@ public final class RunMain implements Callable<Integer> {
                 "ALPHA_TOKEN_FILE=" + quote(tokenFile(tokens, "alpha")),
                 "BETA_ID=beta",
                 "BETA_TOKEN_FILE=" + quote(tokenFile(tokens, "beta")));
-        Files.write(state.resolve("run.env"), lines);
+        // Whole or not at all: a script may be waiting for it.
+        Path written = Files.write(state.resolve("run.env.new"), lines);
+        Files.move(written, runEnv(state), StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    private static Path runEnv(Path state) {
+        return state.resolve("run.env");
     }
 
     /** For a shell; plain where nothing in the path is special to it. */

@@ -7,12 +7,9 @@ import io.sallyport.e2e.gateway.ReferenceGatewayMain;
 import io.sallyport.identity.KeyDirectory;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -298,7 +295,7 @@ public final class SallyportStack implements AutoCloseable {
         try {
             Files.deleteIfExists(processFile());
             if (layout.socketsAreTemporary()) {
-                deleteFolder(layout.sockets());
+                Folders.delete(layout.sockets());
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -460,7 +457,14 @@ public final class SallyportStack implements AutoCloseable {
         if (!Files.isRegularFile(jar)) {
             throw new StackException(module + " is not built (" + jar + " is missing); run ./mvnw package -DskipTests");
         }
-        return List.of("@" + app.resolve("jvm.options"), "-jar", jar.toString());
+        List<String> command = new ArrayList<>(List.of("@" + app.resolve("jvm.options")));
+        // As bin/sallyport does: with the ahead-of-time cache where bin/aot-cache has made one.
+        Path cache = app.resolve("sallyport-" + module + ".aot");
+        if (Files.isRegularFile(cache)) {
+            command.add("-XX:AOTCache=" + cache);
+        }
+        command.addAll(List.of("-jar", jar.toString()));
+        return command;
     }
 
     private void makeKeys() {
@@ -530,24 +534,5 @@ public final class SallyportStack implements AutoCloseable {
                 .filter(command -> command.contains(layout.state() + "/")
                         || command.contains(ReferenceGatewayMain.class.getName()))
                 .isPresent();
-    }
-
-    private static void deleteFolder(Path folder) throws IOException {
-        if (!Files.exists(folder)) {
-            return;
-        }
-        Files.walkFileTree(folder, new SimpleFileVisitor<>() {
-            @Override
-            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                Files.delete(file);
-                return FileVisitResult.CONTINUE;
-            }
-
-            @Override
-            public FileVisitResult postVisitDirectory(Path directory, @Nullable IOException e) throws IOException {
-                Files.delete(directory);
-                return FileVisitResult.CONTINUE;
-            }
-        });
     }
 }

@@ -21,6 +21,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -34,6 +35,9 @@ public final class Arena implements AutoCloseable {
     public static final String GET_CONFIG = OPEN_SHELL + "GetSandboxConfig";
 
     private static final String FENCE = "x-test-fence";
+
+    /** Refused for want of a credential, and by no row of any test: its audit line shows where an attack's lines end. */
+    private static final String AUDIT_MARK = OPEN_SHELL + "ExchangeProviderSubjectToken";
 
     private final SallyportStack stack;
     private final EventLoopGroup loops = GrpcServers.eventLoops("attacker", 1);
@@ -181,14 +185,30 @@ public final class Arena implements AutoCloseable {
     /** Asserts that the attack is refused for exactly this reason, by ext-authz, with one audit line, and unseen. */
     public Map<String, String> refused(Reason reason, Attack attack) {
         audit.skip();
+        linesUpToMark(); // what was refused before may still be on its way into the file
         Outcome outcome = unseen(attack);
-        List<Map<String, String>> lines = audit.next(1);
+        List<Map<String, String>> lines = linesUpToMark();
         assertThat(outcome.inWords())
                 .as("what the client is told (%s; audit: %s)", outcome, lines)
                 .isEqualTo(reason.statusCode() + ": " + reason.text());
         assertThat(lines).as("the audit line").hasSize(1);
         assertThat(lines.getFirst()).containsEntry("reason", reason.code()).containsEntry("event", "refused");
         return lines.getFirst();
+    }
+
+    private List<Map<String, String>> linesUpToMark() {
+        assertThat(call(Headers.grpc(AUDIT_MARK), Wire.message().framed()).inWords())
+                .isEqualTo(Reason.NO_CREDENTIAL.statusCode() + ": " + Reason.NO_CREDENTIAL.text());
+        List<Map<String, String>> lines = new ArrayList<>();
+        for (List<Map<String, String>> next = audit.next(1); !next.isEmpty(); next = audit.next(1)) {
+            Map<String, String> line = next.getFirst();
+            if (AUDIT_MARK.equals(line.get("method"))
+                    && Reason.NO_CREDENTIAL.code().equals(line.get("reason"))) {
+                return lines;
+            }
+            lines.add(line);
+        }
+        throw new AssertionError("the audit log has no line about a refused call; it has " + lines);
     }
 
     /** The last lines of logs and audit logs, for the message of a test that failed. */

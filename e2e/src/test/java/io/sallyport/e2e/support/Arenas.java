@@ -2,6 +2,7 @@ package io.sallyport.e2e.support;
 
 import io.sallyport.e2e.stack.Checkout;
 import io.sallyport.e2e.stack.EnvoyBinary;
+import io.sallyport.e2e.stack.Folders;
 import io.sallyport.e2e.stack.Part;
 import io.sallyport.e2e.stack.StackOptions;
 import java.io.IOException;
@@ -29,7 +30,12 @@ public final class Arenas implements AutoCloseable {
     private final Map<Setup, Arena> breakable = new EnumMap<>(Setup.class);
     private final List<Path> folders = new ArrayList<>();
 
-    private Arenas() {}
+    // For a run that is broken off: JUnit closes nothing then, and the folders hold keys.
+    private final Thread closeAtExit = new Thread(this::clear, "close the arenas");
+
+    private Arenas() {
+        Runtime.getRuntime().addShutdownHook(closeAtExit);
+    }
 
     /** The shared arena of this kind. */
     public synchronized Arena shared(Setup setup) {
@@ -88,9 +94,20 @@ public final class Arenas implements AutoCloseable {
     }
 
     @Override
-    public synchronized void close() {
+    public void close() {
+        Runtime.getRuntime().removeShutdownHook(closeAtExit);
+        clear();
+    }
+
+    private synchronized void clear() {
         started().forEach(Arena::close);
-        folders.forEach(Folders::delete);
+        try {
+            for (Path folder : folders) {
+                Folders.delete(folder);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** Hands the one instance to tests; JUnit's root store closes it. */

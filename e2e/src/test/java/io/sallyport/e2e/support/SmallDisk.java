@@ -4,32 +4,44 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.junit.jupiter.api.Assumptions;
 
-/** A file system of its own of two megabytes, which only root can make: without that the test is skipped, not in CI. */
+/**
+ * A disk that can be full for one process.
+ *
+ * <p>Where this test may mount, it is a file system of its own of two megabytes. Elsewhere (not root, or in a container)
+ * the process is forbidden to write to any file: a write then fails as "file too large" instead of "no space left", and
+ * the promise is the same.
+ */
 public final class SmallDisk implements AutoCloseable {
     private final Path folder;
     private final Path filler;
+    private final boolean mounted;
 
-    private SmallDisk(Path folder) {
+    private SmallDisk(Path folder, boolean mounted) {
         this.folder = folder;
         this.filler = folder.resolve("filler");
+        this.mounted = mounted;
     }
 
-    /** Makes a folder, and a small file system in it. */
-    public static SmallDisk mount(Path folder) throws IOException {
+    /** Makes a folder, and a small file system in it if that is allowed. */
+    public static SmallDisk in(Path folder) throws IOException {
         Files.createDirectories(folder);
-        if (run("mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "sallyport-test", folder.toString()) != 0) {
-            if (Tools.nothingMayBeMissing()) {
-                throw new AssertionError("a small file system cannot be mounted on " + folder + "; is this root?");
-            }
-            return Assumptions.abort("only root can mount a small file system");
-        }
-        return new SmallDisk(folder);
+        boolean mounted =
+                run("mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "sallyport-test", folder.toString()) == 0;
+        return new SmallDisk(folder, mounted);
     }
 
-    /** Takes every byte that is left. */
-    public void fill() throws IOException {
+    /** A folder like any other, of which only the process is kept. */
+    public static SmallDisk forbidden(Path folder) throws IOException {
+        return new SmallDisk(Files.createDirectories(folder), false);
+    }
+
+    /** Takes every byte that is left from this process. */
+    public void fill(long pid) throws IOException {
+        if (!mounted) {
+            limitFiles(pid, "0:");
+            return;
+        }
         byte[] block = new byte[4096];
         try (OutputStream out = Files.newOutputStream(filler)) {
             while (true) {
@@ -43,14 +55,28 @@ public final class SmallDisk implements AutoCloseable {
     }
 
     /** Gives them back. */
-    public void free() throws IOException {
-        Files.delete(filler);
+    public void free(long pid) throws IOException {
+        if (mounted) {
+            Files.delete(filler);
+        } else {
+            limitFiles(pid, "unlimited:");
+        }
     }
 
     @Override
     public void close() throws IOException {
-        // Lazily: whoever still has a file open there keeps it until it ends.
-        run("umount", "--lazy", folder.toString());
+        if (mounted) {
+            // Lazily: whoever still has a file open there keeps it until it ends.
+            run("umount", "--lazy", folder.toString());
+        }
+    }
+
+    /** The soft limit alone ({@code prlimit(1)}, of util-linux), so that it can be raised again. */
+    private static void limitFiles(long pid, String bytes) throws IOException {
+        if (run("prlimit", "--pid", Long.toString(pid), "--fsize=" + bytes) != 0) {
+            throw new AssertionError("the file sizes of process " + pid + " cannot be limited; is prlimit installed"
+                    + " (Debian: util-linux), or is this root, who can mount a small disk instead?");
+        }
     }
 
     private static int run(String... command) throws IOException {

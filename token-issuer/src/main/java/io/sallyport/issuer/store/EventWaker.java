@@ -34,8 +34,8 @@ final class EventWaker implements AutoCloseable {
         this.thread = Thread.ofPlatform().daemon().name("store-events").start(this::watch);
     }
 
+    @SuppressWarnings("UnnecessaryMethodReference") // two listeners that are equal are still two
     AutoCloseable add(Runnable listener) {
-        // Two that are equal are still two.
         Runnable own = listener::run;
         listeners.add(own);
         return () -> listeners.remove(own);

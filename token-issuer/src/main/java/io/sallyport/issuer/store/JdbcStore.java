@@ -37,7 +37,14 @@ public final class JdbcStore implements SandboxStore {
      * @throws IOException with the file and the remedy when it cannot be used
      */
     public static JdbcStore sqlite(Path file) throws IOException {
-        return new JdbcStore(SqliteDatabase.open(file, PATIENCE));
+        return new JdbcStore(SqliteDatabase.open(file, PATIENCE, true));
+    }
+
+    /**
+     * Like {@link #sqlite}, but no write waits for the disk: for measurements. A power cut takes back what was acknowledged.
+     */
+    public static JdbcStore sqliteWithoutSync(Path file) throws IOException {
+        return new JdbcStore(SqliteDatabase.open(file, PATIENCE, false));
     }
 
     @Override

@@ -40,10 +40,11 @@ final class SqliteDatabase implements Database {
      * Opens the file, creating and migrating it as needed.
      *
      * @param patience how long a read or a write waits for others
+     * @param syncs whether a commit waits for the disk
      * @throws IOException with the file and the remedy when it cannot be used
      */
-    static SqliteDatabase open(Path path, Duration patience) throws IOException {
-        SqliteFile file = SqliteFile.prepare(path, patience);
+    static SqliteDatabase open(Path path, Duration patience, boolean syncs) throws IOException {
+        SqliteFile file = SqliteFile.prepare(path, patience, syncs);
         try {
             return new SqliteDatabase(file);
         } catch (SQLException e) {

@@ -35,23 +35,26 @@ final class SqliteFile {
     private final Path path;
     private final Object identity;
     private final Duration patience;
+    private final boolean syncs;
 
-    private SqliteFile(Path path, Object identity, Duration patience) {
+    private SqliteFile(Path path, Object identity, Duration patience, boolean syncs) {
         this.path = path;
         this.identity = identity;
         this.patience = patience;
+        this.syncs = syncs;
     }
 
     /**
      * Makes the file, or brings it to this version's schema.
      *
      * @param patience how long to wait for other processes
+     * @param syncs whether a commit waits for the disk
      * @throws IOException with the file and the remedy when it cannot be used
      */
-    static SqliteFile prepare(Path path, Duration patience) throws IOException {
+    static SqliteFile prepare(Path path, Duration patience, boolean syncs) throws IOException {
         prepare(path);
         migrate(path, patience);
-        return new SqliteFile(path, identity(path), patience);
+        return new SqliteFile(path, identity(path), patience, syncs);
     }
 
     Duration patience() {
@@ -71,7 +74,11 @@ final class SqliteFile {
         try {
             // Refuse to promise durability that the file system does not give.
             expect(connection, "journal_mode", "wal");
-            expect(connection, "synchronous", "2");
+            if (syncs) {
+                expect(connection, "synchronous", "2");
+            } else {
+                GroupCommit.execute(connection, "PRAGMA synchronous = OFF");
+            }
             expect(connection, "foreign_keys", "1");
             GroupCommit.execute(connection, "PRAGMA busy_timeout = 0");
             return connection;

@@ -203,12 +203,14 @@ class WatchTest {
             case "nothing" -> List.of(WatchRequest.getDefaultInstance());
             case "ack first" -> List.of(ack);
             case "two starts" -> List.of(start, start);
-            case "bad name" -> List.of(start.toBuilder()
-                    .setStart(start.getStart().toBuilder().setReplica("a b"))
-                    .build());
-            case "no stamp" -> List.of(start.toBuilder()
-                    .setStart(start.getStart().toBuilder().setStamp(0))
-                    .build());
+            case "bad name" ->
+                List.of(start.toBuilder()
+                        .setStart(start.getStart().toBuilder().setReplica("a b"))
+                        .build());
+            case "no stamp" ->
+                List.of(start.toBuilder()
+                        .setStart(start.getStart().toBuilder().setStamp(0))
+                        .build());
             case "no stamp in ack" -> List.of(start, ack);
             default -> List.of();
         };

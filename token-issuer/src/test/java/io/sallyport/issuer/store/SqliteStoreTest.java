@@ -262,7 +262,7 @@ class SqliteStoreTest extends SandboxStoreContract {
     @Test
     void aWriteThatWaitedForAnotherInVainIsBusyAndNoErrorOfTheDisk() throws Exception {
         try (JdbcStore store =
-                new JdbcStore(SqliteDatabase.open(directory.resolve("other.db"), Duration.ofMillis(1)))) {
+                new JdbcStore(SqliteDatabase.open(directory.resolve("other.db"), Duration.ofMillis(500), true))) {
             store.database().write(connection -> {
                 try (ExecutorService other = Executors.newSingleThreadExecutor()) {
                     Future<?> waiting = other.submit(() -> {
