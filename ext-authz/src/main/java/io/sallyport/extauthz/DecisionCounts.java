@@ -1,19 +1,21 @@
 package io.sallyport.extauthz;
 
 import io.sallyport.base.Reason;
-import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.atomic.LongAdder;
 
 /** How many requests were allowed, and how many refused for each reason. */
 final class DecisionCounts {
     private final LongAdder allowed = new LongAdder();
-    /** By the reason's ordinal. */
-    private final LongAdder[] denied = new LongAdder[Reason.values().length];
+    /** Filled once, and from then on only read: safe for all threads. */
+    private final Map<Reason, LongAdder> denied = new EnumMap<>(Reason.class);
 
     DecisionCounts() {
-        Arrays.setAll(denied, _ -> new LongAdder());
+        for (Reason reason : Reason.values()) {
+            denied.put(reason, new LongAdder());
+        }
     }
 
     void allowed() {
@@ -21,7 +23,7 @@ final class DecisionCounts {
     }
 
     void denied(Reason reason) {
-        denied[reason.ordinal()].increment();
+        count(reason).increment();
     }
 
     long allowedSoFar() {
@@ -32,11 +34,15 @@ final class DecisionCounts {
     Map<Reason, Long> deniedSoFar() {
         Map<Reason, Long> counts = new EnumMap<>(Reason.class);
         for (Reason reason : Reason.values()) {
-            long count = denied[reason.ordinal()].sum();
+            long count = count(reason).sum();
             if (count > 0) {
                 counts.put(reason, count);
             }
         }
         return counts;
+    }
+
+    private LongAdder count(Reason reason) {
+        return Objects.requireNonNull(denied.get(reason), "a reason without a count");
     }
 }
