@@ -5,14 +5,19 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 
 /** An issuer in memory: answers at once, or when told. */
 final class FakeRecords implements RecordSource {
     final List<String> asked = Collections.synchronizedList(new ArrayList<>());
     private final Map<String, RecordLookup> records = new ConcurrentHashMap<>();
-    private final Map<CompletableFuture<RecordLookup>, String> held = new ConcurrentHashMap<>();
+    private final Queue<Held> held = new ConcurrentLinkedQueue<>();
+
+    private record Held(String id, CompletableFuture<RecordLookup> answer) {}
+
     private volatile boolean holding;
     private long versions;
 
@@ -48,7 +53,7 @@ final class FakeRecords implements RecordSource {
 
     void release() {
         holding = false;
-        held.forEach((question, id) -> question.complete(answer(id)));
+        held.forEach(question -> question.answer().complete(answer(question.id())));
         held.clear();
     }
 
@@ -60,7 +65,7 @@ final class FakeRecords implements RecordSource {
     public CompletableFuture<RecordLookup> find(SandboxId id) {
         if (holding) {
             CompletableFuture<RecordLookup> question = new CompletableFuture<>();
-            held.put(question, id.value());
+            held.add(new Held(id.value(), question));
             asked.add(id.value());
             return question;
         }
