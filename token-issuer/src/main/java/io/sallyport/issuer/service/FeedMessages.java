@@ -1,6 +1,5 @@
 package io.sallyport.issuer.service;
 
-import io.sallyport.api.registry.v1.Revocation.Builder;
 import io.sallyport.api.registry.v1.RevocationSubject;
 import io.sallyport.issuer.store.Revocation;
 import io.sallyport.issuer.store.Revocation.Subject;
@@ -10,7 +9,7 @@ final class FeedMessages {
     private FeedMessages() {}
 
     static io.sallyport.api.registry.v1.Revocation revocation(Revocation revocation) {
-        Builder message = io.sallyport.api.registry.v1.Revocation.newBuilder()
+        var message = io.sallyport.api.registry.v1.Revocation.newBuilder()
                 .setSubject(
                         switch (revocation.subject()) {
                             case Subject.Token(String jti) ->
