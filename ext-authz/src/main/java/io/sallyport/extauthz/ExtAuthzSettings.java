@@ -65,6 +65,9 @@ record ExtAuthzSettings(
     /** Below this, a feed that says something every second would be stale between two words. */
     private static final Duration SHORTEST_STALENESS = Duration.ofSeconds(3);
 
+    /** The issuer gives the name of a deleted sandbox away a minute later. */
+    private static final Duration LONGEST_STALENESS = Duration.ofMinutes(5);
+
     /**
      * Reads the file, and the policy and the keys that it names.
      *
@@ -85,7 +88,7 @@ record ExtAuthzSettings(
         Duration issuerTimeout = settings.duration(
                 "issuer-timeout", Duration.ofMillis(500), Duration.ofMillis(10), Duration.ofSeconds(5));
         Duration maxStaleness =
-                settings.duration("max-staleness", Duration.ofMinutes(5), SHORTEST_STALENESS, Duration.ofDays(1));
+                settings.duration("max-staleness", LONGEST_STALENESS, SHORTEST_STALENESS, LONGEST_STALENESS);
         WhenStale whenStale = settings.choice("when-stale", WhenStale.class, WhenStale.DENY);
         Settings tokens = settings.section("tokens");
         Limits limits = new Limits(

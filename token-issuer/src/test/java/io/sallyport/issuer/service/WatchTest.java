@@ -190,7 +190,7 @@ class WatchTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"nothing", "ack first", "two starts", "bad name", "no stamp", "no stamp in ack", "silence"})
+    @ValueSource(strings = {"nothing", "ack first", "two starts", "bad name", "no stamp", "no stamp in ack", "silence", "stale"})
     void whoDoesNotSpeakAsAgreedIsSentAway(String how) {
         Watcher watcher = new Watcher();
         WatchRequest start = WatchRequest.newBuilder()
@@ -207,6 +207,11 @@ class WatchTest {
                 List.of(start.toBuilder()
                         .setStart(start.getStart().toBuilder().setReplica("a b"))
                         .build());
+            case "stale" -> List.of(start.toBuilder()
+                    .setStart(start.getStart().toBuilder()
+                            .setMaxStaleness(com.google.protobuf.Duration.newBuilder()
+                                    .setSeconds(301)))
+                    .build());
             case "no stamp" ->
                 List.of(start.toBuilder()
                         .setStart(start.getStart().toBuilder().setStamp(0))
