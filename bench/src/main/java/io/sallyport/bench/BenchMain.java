@@ -33,7 +33,13 @@ public final class BenchMain implements Callable<Integer> {
 
     /** What can be measured. */
     private static List<Bench> all() {
-        return List.of(new CheckBench(), new FirstSightBench(), new FootprintBench());
+        return List.of(
+                new CheckBench(),
+                new FirstSightBench(),
+                new FootprintBench(),
+                new RefreshBench(),
+                new RevocationBench(),
+                new GrowthBench());
     }
 
     /** Runs it. */

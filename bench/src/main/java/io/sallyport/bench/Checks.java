@@ -2,7 +2,9 @@ package io.sallyport.bench;
 
 import com.google.protobuf.InvalidProtocolBufferException;
 import io.envoyproxy.envoy.service.auth.v3.AuthorizationGrpc;
+import io.envoyproxy.envoy.service.auth.v3.CheckRequest;
 import io.envoyproxy.envoy.service.auth.v3.CheckResponse;
+import io.grpc.Channel;
 import io.grpc.Metadata;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicReference;
@@ -16,6 +18,17 @@ final class Checks {
 
     static Load.Request request(byte[] question) {
         return new Load.Request(question, new Metadata());
+    }
+
+    /** Asks once and waits; whether the answer allows. */
+    static boolean ask(Channel channel, byte[] question) {
+        try {
+            return isOk(AuthorizationGrpc.newBlockingStub(channel)
+                    .check(CheckRequest.parseFrom(question))
+                    .toByteArray());
+        } catch (InvalidProtocolBufferException e) {
+            throw new IllegalArgumentException("not a question", e);
+        }
     }
 
     /** Whether an answer allows. */

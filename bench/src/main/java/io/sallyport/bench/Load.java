@@ -11,6 +11,8 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
@@ -47,6 +49,17 @@ final class Load {
         int size() {
             return message.length;
         }
+    }
+
+    /** One of those that call at the same time. */
+    @FunctionalInterface
+    interface Caller {
+        /**
+         * What it asks next; null when it is done.
+         *
+         * @param lastAnswer to its last request; null at first
+         */
+        @Nullable Request next(byte @Nullable [] lastAnswer);
     }
 
     /** A call was not answered as expected: whatever the figures are, they are not of what was to be measured. */
@@ -93,10 +106,13 @@ final class Load {
 
     /** Calls with one request after the other, until there is none. */
     Result run(Supplier<@Nullable Request> requests) throws InterruptedException {
-        Run run = new Run(requests);
-        for (int i = 0; i < inFlight; i++) {
-            run.next();
-        }
+        return run(Collections.nCopies(inFlight, _ -> requests.get()));
+    }
+
+    /** Lets every caller call, each with one request in flight, until all are done. */
+    Result run(List<Caller> callers) throws InterruptedException {
+        Run run = new Run(callers.size());
+        callers.forEach(caller -> run.next(caller, null));
         run.done.await();
         if (run.failure != null) {
             throw new WrongAnswerException("a call went wrong: " + run.failure);
@@ -105,26 +121,25 @@ final class Load {
     }
 
     private final class Run {
-        private final Supplier<@Nullable Request> requests;
-        private final CountDownLatch done = new CountDownLatch(inFlight);
+        private final CountDownLatch done;
         private final long began = System.nanoTime();
         private int[] micros = new int[1 << 16];
         private int count;
         private long ended = began;
         private volatile @Nullable String failure;
 
-        Run(Supplier<@Nullable Request> requests) {
-            this.requests = requests;
+        Run(int callers) {
+            done = new CountDownLatch(callers);
         }
 
-        synchronized void next() {
-            Request request = failure == null ? requests.get() : null;
+        synchronized void next(Caller caller, byte @Nullable [] lastAnswer) {
+            Request request = failure == null ? caller.next(lastAnswer) : null;
             if (request == null) {
                 done.countDown();
                 return;
             }
             ClientCall<byte[], byte[]> call = channel.newCall(method, CallOptions.DEFAULT);
-            call.start(new Listener(), copy(request.metadata));
+            call.start(new Listener(caller), copy(request.metadata));
             call.request(1);
             call.sendMessage(request.message);
             call.halfClose();
@@ -159,8 +174,13 @@ final class Load {
         }
 
         private final class Listener extends ClientCall.Listener<byte[]> {
+            private final Caller caller;
             private final long since = System.nanoTime();
             private byte @Nullable [] answer;
+
+            Listener(Caller caller) {
+                this.caller = caller;
+            }
 
             @Override
             public void onMessage(byte[] message) {
@@ -170,7 +190,7 @@ final class Load {
             @Override
             public void onClose(Status status, Metadata trailers) {
                 answered(since, answer, status);
-                next();
+                next(caller, answer);
             }
         }
     }

@@ -37,10 +37,15 @@ final class Questions {
 
     /** A token like the issuer's, different each time. */
     String token(String sandbox) {
+        return token(sandbox, UUID.randomUUID().toString());
+    }
+
+    /** @param id the token's own */
+    String token(String sandbox, String id) {
         Instant now = Instant.now();
         return minter.mint(new SandboxClaims(
                 new SandboxId(sandbox),
-                Optional.of(UUID.randomUUID().toString()),
+                Optional.of(id),
                 Optional.of(new Lineage(UUID.randomUUID().toString(), 3)),
                 now,
                 now.plus(Duration.ofHours(1)),

@@ -18,6 +18,12 @@ final class Series {
         return sorted.size() % 2 == 1 ? sorted.get(half) : (sorted.get(half - 1) + sorted.get(half)) / 2;
     }
 
+    /** @param percent of the values that are at most this large */
+    double percentile(int percent) {
+        List<Double> sorted = values.stream().sorted().toList();
+        return sorted.get(Math.min(sorted.size() - 1, sorted.size() * percent / 100));
+    }
+
     /** Median and spread, with that many digits after the point. */
     String describe(int digits) {
         String format = "%." + digits + "f";

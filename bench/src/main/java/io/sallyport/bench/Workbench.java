@@ -23,8 +23,11 @@ import io.sallyport.base.settings.Settings;
 import io.sallyport.e2e.stack.Child;
 import io.sallyport.e2e.stack.EnvoyBinary;
 import io.sallyport.e2e.stack.Folders;
+import io.sallyport.e2e.stack.Part;
 import io.sallyport.e2e.stack.Ports;
+import io.sallyport.e2e.stack.SallyportStack;
 import io.sallyport.e2e.stack.StackException;
+import io.sallyport.e2e.stack.StackOptions;
 import io.sallyport.identity.KeyDirectory;
 import io.sallyport.policy.AccessPolicy;
 import java.io.IOException;
@@ -55,6 +58,7 @@ final class Workbench implements AutoCloseable {
 
     private final Path root;
     private final Path scratch;
+    private final String digest;
     private final Questions questions;
     private final EventLoopGroup loops = GrpcServers.eventLoops("bench", 1);
     private final Deque<AutoCloseable> open = new ConcurrentLinkedDeque<>();
@@ -62,10 +66,11 @@ final class Workbench implements AutoCloseable {
     private final Thread closeAtExit = new Thread(this::clear, "clear the workbench");
     private int started;
 
-    private Workbench(Path root, Path scratch, Questions questions) {
+    private Workbench(Path root, Path scratch, String digest) throws IOException {
         this.root = root;
         this.scratch = scratch;
-        this.questions = questions;
+        this.digest = digest;
+        questions = new Questions(scratch.resolve("jwt"), digest);
         Runtime.getRuntime().addShutdownHook(closeAtExit);
     }
 
@@ -81,7 +86,7 @@ final class Workbench implements AutoCloseable {
         } catch (InvalidSettingsException e) {
             throw new IllegalStateException("the preset is whole", e);
         }
-        Workbench workbench = new Workbench(root, scratch, new Questions(scratch.resolve("jwt"), digest));
+        Workbench workbench = new Workbench(root, scratch, digest);
         workbench.serveFeed();
         return workbench;
     }
@@ -98,19 +103,33 @@ final class Workbench implements AutoCloseable {
         return channel;
     }
 
-    /** ext-authz, as it is packaged. */
+    /** Questions about tokens that a stack's issuer could have signed. */
+    Questions questions(SallyportStack stack) throws IOException {
+        return new Questions(stack.tokenKeys(), digest);
+    }
+
+    /** ext-authz, as it is packaged, in front of an issuer that knows everybody. */
     Subject startExtAuthz() throws IOException {
+        return startExtAuthz(scratch.resolve("jwt"), scratch.resolve("assertion"), scratch.resolve("feed"));
+    }
+
+    /** One more ext-authz for the issuer of a stack. */
+    Subject startExtAuthz(SallyportStack stack) throws IOException {
+        return startExtAuthz(stack.tokenKeys(), stack.assertionKeys(), stack.socket("feed"));
+    }
+
+    private Subject startExtAuthz(Path tokenKeys, Path assertionKeys, Path feed) throws IOException {
         Endpoint endpoint = new Endpoint.Unix(scratch.resolve("ext-authz-" + ++started));
         Path settings = scratch.resolve("ext-authz-" + started + ".yaml");
         Files.writeString(settings, """
                 gateway-id: local
                 listen: %s
                 policy: {preset: openshell-0.0}
-                keys: {tokens: %2$s/jwt, assertion: %2$s/assertion}
-                issuer: unix:%2$s/feed
+                keys: {tokens: "%s", assertion: "%s"}
+                issuer: "unix:%s"
                 issuer-timeout: 5s
-                audit: {file: %2$s/audit.jsonl}
-                """.formatted(endpoint, scratch));
+                audit: {file: "%s/audit.jsonl"}
+                """.formatted(endpoint, tokenKeys, assertionKeys, feed, scratch));
         Path app = root.resolve("ext-authz/target/app");
         List<String> command = java(app.resolve("sallyport-ext-authz.aot"));
         command.addAll(List.of(
@@ -190,6 +209,36 @@ final class Workbench implements AutoCloseable {
         open.push(envoy);
         envoy.awaitReady(PATIENCE);
         return listen;
+    }
+
+    /** A whole stack of its own; sandboxes may refresh as often as they like. */
+    StackOptions stackOptions(String name) {
+        return StackOptions.of(root, scratch.resolve(name), EnvoyBinary.find(root))
+                .with(Part.ISSUER, "limits.requests-per-minute", 1_000_000)
+                .with(Part.ISSUER, "limits.burst", 1_000_000);
+    }
+
+    /** Started, and stopped with everything else. */
+    SallyportStack startStack(StackOptions options) {
+        SallyportStack stack = SallyportStack.start(options, _ -> {});
+        open.push(stack);
+        return stack;
+    }
+
+    /** The issuer that keeps no lineage, on the database and with the keys of a stack. */
+    void startPlainIssuer(Endpoint endpoint, SallyportStack stack) throws IOException {
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "@" + root.resolve("token-issuer/target/app/jvm.options"),
+                "-cp",
+                root.resolve("bench/target/app/sallyport-bench.jar") + ":"
+                        + root.resolve("token-issuer/target/app/lib/*"),
+                PlainIssuerMain.class.getName(),
+                endpoint.toString(),
+                stack.store().resolve("issuer.db").toString(),
+                stack.tokenKeys().toString(),
+                stack.assertionKeys().toString()));
+        start("plain-issuer", command, endpoint);
     }
 
     /** The last refusals that ext-authz wrote down: what to look at when a measurement went wrong. */

@@ -335,7 +335,9 @@ class RequestRowsTest {
                         .map(Sighting.Header::value))
                 .containsExactly("sandbox;id=\"alpha-id\";source=\"gateway-jwt\"");
         assertThat(call.headers())
-                .noneMatch(header -> forged.contains(header.name()) && forged.contains(header.value()));
+                .noneMatch(header -> forged.contains(header.name())
+                        // What is secret stands in the record as a hash, whatever it was.
+                        && (forged.contains(header.value()) || header.value().startsWith("sha256:")));
         // Envoy's own word on where the caller is; nothing else of its kind travels on.
         assertThat(call.headers().stream().map(Sighting.Header::name).filter(name -> !name.equals("x-envoy-internal")))
                 .noneMatch(name -> name.contains("_") || name.startsWith("x-envoy-") || name.endsWith("-jwt"));

@@ -4,6 +4,7 @@ import io.sallyport.base.Logging;
 import io.sallyport.base.settings.InvalidSettingsException;
 import io.sallyport.issuer.cli.Commands;
 import io.sallyport.issuer.cli.Console;
+import io.sallyport.issuer.cli.KeyTimes;
 import io.sallyport.issuer.service.IdSource;
 import java.io.IOException;
 import java.io.OutputStreamWriter;
@@ -56,7 +57,7 @@ public final class IssuerMain {
         CommandLine line = new CommandLine(new Root());
         line.addSubcommand(new Serve(console, random));
         line.addSubcommand(new Validate(console));
-        Commands.addTo(line, console, IdSource.of(random)::next);
+        Commands.addTo(line, console, IdSource.of(random)::next, IssuerMain::keyTimes, InstantSource.system());
         line.setOut(console.out());
         PrintWriter redacted = new PrintWriter(new Redacted(console.err()), true);
         line.setErr(redacted);
@@ -65,6 +66,18 @@ public final class IssuerMain {
             return CommandLine.ExitCode.SOFTWARE;
         });
         return line.execute(arguments);
+    }
+
+    private static KeyTimes keyTimes(Path config, Path directory) throws InvalidSettingsException {
+        IssuerSettings settings = IssuerSettings.load(config);
+        return new KeyTimes(
+                directory.normalize().equals(settings.keys().assertion().normalize()),
+                settings.keys().poll(),
+                settings.keys().jwksMaxAge(),
+                KeyTimes.DEFAULT.retryGrace(),
+                settings.tokens().maxLifetime(),
+                KeyTimes.DEFAULT.renewalWindow(),
+                settings.tokens().leeway());
     }
 
     @Command(

@@ -5,6 +5,9 @@ import io.netty.channel.EventLoopGroup;
 import io.sallyport.api.registry.v1.DeleteSandboxRequest;
 import io.sallyport.api.registry.v1.MintBootstrapTokenRequest;
 import io.sallyport.api.registry.v1.RegisterSandboxRequest;
+import io.sallyport.api.registry.v1.Revocation;
+import io.sallyport.api.registry.v1.RevocationSubject;
+import io.sallyport.api.registry.v1.RevokeRequest;
 import io.sallyport.api.registry.v1.Sandbox;
 import io.sallyport.api.registry.v1.SandboxRegistryGrpc;
 import io.sallyport.api.registry.v1.SandboxRegistryGrpc.SandboxRegistryBlockingStub;
@@ -36,6 +39,14 @@ public final class Registry implements AutoCloseable {
     /** Ends a sandbox for good. */
     public Sandbox delete(String id) {
         return stub().deleteSandbox(DeleteSandboxRequest.newBuilder().setId(id).build());
+    }
+
+    /** Takes something back. */
+    public Revocation revoke(RevocationSubject subject) {
+        return stub().revoke(RevokeRequest.newBuilder()
+                .setSubject(subject)
+                .setReason("because")
+                .build());
     }
 
     /** A bootstrap token: a secret. */

@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -49,10 +50,14 @@ public final class Commands {
      * Adds {@code keys}, {@code sandbox} and {@code token} to a command line.
      *
      * @param names names that nobody can guess
+     * @param keyTimes how the times of a rotation are read from the issuer's settings
      */
-    public static void addTo(CommandLine root, Console console, Supplier<String> names) {
+    public static void addTo(
+            CommandLine root, Console console, Supplier<String> names, KeyTimes.Source keyTimes, InstantSource clock) {
         TokenFiles files = new TokenFiles(names);
-        root.addSubcommand(new CommandLine(new Keys()).addSubcommand(new GenerateKeys(console)));
+        CommandLine keys = new CommandLine(new Keys()).addSubcommand(new GenerateKeys(console));
+        KeyCommands.addTo(keys, console, keyTimes, clock);
+        root.addSubcommand(keys);
         root.addSubcommand(new CommandLine(new Sandboxes())
                 .addSubcommand(new CreateSandbox(console, files))
                 .addSubcommand(new GetSandbox(console))
@@ -77,7 +82,7 @@ public final class Commands {
         }
     }
 
-    @Command(name = "keys", description = "Makes key directories.")
+    @Command(name = "keys", description = "Makes and rotates keys.")
     private static final class Keys extends Group {}
 
     @Command(name = "sandbox", description = "Registers, shows and deletes sandboxes.")
@@ -160,7 +165,7 @@ public final class Commands {
     }
 
     /** What all commands share: a failure is a message and the exit code 1. */
-    private abstract static class Work implements Callable<Integer> {
+    abstract static class Work implements Callable<Integer> {
         final Console console;
 
         @Spec

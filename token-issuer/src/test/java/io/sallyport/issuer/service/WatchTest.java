@@ -25,6 +25,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -84,7 +85,7 @@ class WatchTest {
         register("alpha");
         revoke("jti-1");
         watcher.watch.wake();
-        store.delete(new SandboxId("alpha"), NOW);
+        var _ = store.delete(new SandboxId("alpha"), NOW);
         watcher.watch.wake();
         assertThat(watcher.revoked()).containsExactly("jti-1");
         assertThat(watcher.told.stream()
@@ -226,8 +227,10 @@ class WatchTest {
             nanos += Duration.ofSeconds(11).toNanos();
             watcher.watch.beat();
         }
-        assertThat(watcher.end).isNotNull();
-        assertThat(watcher.end.getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+        assertThat(watcher.end)
+                .isNotNull()
+                .extracting(Status::getCode)
+                .isEqualTo(Status.Code.INVALID_ARGUMENT);
         assertThat(gone).containsExactly(watcher.watch);
     }
 
@@ -257,17 +260,17 @@ class WatchTest {
     }
 
     private void revoke(String jti) throws Exception {
-        store.revoke(new Revocation(new Subject.Token(jti), "why", NOW, Optional.of(NOW.plusSeconds(60))));
+        var _ = store.revoke(new Revocation(new Subject.Token(jti), "why", NOW, Optional.of(NOW.plusSeconds(60))));
     }
 
     private void register(String id) throws Exception {
-        store.register(new SandboxId(id), new SandboxName("default", id), Source.REGISTRY, NOW);
+        var _ = store.register(new SandboxId(id), new SandboxName("default", id), Source.REGISTRY, NOW);
     }
 
     /** The other end. */
     private final class Watcher extends ServerCallStreamObserver<WatchResponse> {
         private final List<WatchResponse> told = new ArrayList<>();
-        private Status end;
+        private @Nullable Status end;
         private int room = Integer.MAX_VALUE;
         private Runnable ready = () -> {};
         private Runnable cancelled = () -> {};
