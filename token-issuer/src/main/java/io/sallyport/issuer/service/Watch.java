@@ -112,7 +112,8 @@ final class Watch {
             end(wrong("a replica is 1 to 128 of [A-Za-z0-9._-]"));
         } else if (start.getStamp() == 0) {
             end(wrong("a stamp of 0"));
-        } else if (start.hasMaxStaleness() && start.getMaxStaleness().getSeconds() > SandboxStore.MAX_STALENESS.toSeconds()) {
+        } else if (start.hasMaxStaleness()
+                && start.getMaxStaleness().getSeconds() > SandboxStore.MAX_STALENESS.toSeconds()) {
             // The name of a deleted sandbox would be another's while this one still believes in the first.
             end(wrong("max-staleness may be " + SandboxStore.MAX_STALENESS.toSeconds() + " s at most"));
         } else {

@@ -191,7 +191,17 @@ class WatchTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"nothing", "ack first", "two starts", "bad name", "no stamp", "no stamp in ack", "silence", "stale"})
+    @ValueSource(
+            strings = {
+                "nothing",
+                "ack first",
+                "two starts",
+                "bad name",
+                "no stamp",
+                "no stamp in ack",
+                "silence",
+                "stale"
+            })
     void whoDoesNotSpeakAsAgreedIsSentAway(String how) {
         Watcher watcher = new Watcher();
         WatchRequest start = WatchRequest.newBuilder()
@@ -208,11 +218,12 @@ class WatchTest {
                 List.of(start.toBuilder()
                         .setStart(start.getStart().toBuilder().setReplica("a b"))
                         .build());
-            case "stale" -> List.of(start.toBuilder()
-                    .setStart(start.getStart().toBuilder()
-                            .setMaxStaleness(com.google.protobuf.Duration.newBuilder()
-                                    .setSeconds(301)))
-                    .build());
+            case "stale" ->
+                List.of(start.toBuilder()
+                        .setStart(start.getStart().toBuilder()
+                                .setMaxStaleness(com.google.protobuf.Duration.newBuilder()
+                                        .setSeconds(301)))
+                        .build());
             case "no stamp" ->
                 List.of(start.toBuilder()
                         .setStart(start.getStart().toBuilder().setStamp(0))
@@ -227,10 +238,7 @@ class WatchTest {
             nanos += Duration.ofSeconds(11).toNanos();
             watcher.watch.beat();
         }
-        assertThat(watcher.end)
-                .isNotNull()
-                .extracting(Status::getCode)
-                .isEqualTo(Status.Code.INVALID_ARGUMENT);
+        assertThat(watcher.end).isNotNull().extracting(Status::getCode).isEqualTo(Status.Code.INVALID_ARGUMENT);
         assertThat(gone).containsExactly(watcher.watch);
     }
 
