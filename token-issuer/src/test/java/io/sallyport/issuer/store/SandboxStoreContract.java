@@ -504,8 +504,9 @@ abstract class SandboxStoreContract {
             }
             assertThat(seen)
                     .extracting(FeedEvent::seq)
-                    .containsExactlyElementsOf(
-                            LongStream.rangeClosed(1, writers * each).boxed().toList());
+                    .containsExactlyElementsOf(LongStream.rangeClosed(1, (long) writers * each)
+                            .boxed()
+                            .toList());
             assertThat(seen)
                     .extracting(event ->
                             ((FeedEvent.Revoked) event).revocation().subject().name())
