@@ -30,9 +30,9 @@ public final class Logging {
         // gRPC asks for SO_KEEPALIVE on Unix sockets too.
         boolean socketOption = logger.startsWith("io.netty.bootstrap.")
                 && String.valueOf(event.getMessage()).startsWith("Unknown channel option");
-        boolean migration =
-                logger.startsWith("org.flywaydb.") && event.getLevel().intValue() <= Level.INFO.intValue();
-        return !socketOption && !migration;
+        boolean progress = (logger.startsWith("org.flywaydb.") || logger.startsWith("com.zaxxer.hikari."))
+                && event.getLevel().intValue() <= Level.INFO.intValue();
+        return !socketOption && !progress;
     }
 
     private static final class OneLine extends Formatter {

@@ -114,7 +114,8 @@ class LayersTest {
                 .resideOutsideOfPackage("io.sallyport.issuer.store..")
                 .should()
                 .dependOnClassesThat()
-                .resideInAnyPackage("java.sql..", "org.sqlite..", "org.flywaydb..")
+                .resideInAnyPackage(
+                        "java.sql..", "org.sqlite..", "org.postgresql..", "com.zaxxer.hikari..", "org.flywaydb..")
                 .check(CODE);
     }
 

@@ -22,6 +22,7 @@ import io.sallyport.issuer.service.TokenMint;
 import io.sallyport.issuer.service.TokenService;
 import io.sallyport.issuer.service.Watches;
 import io.sallyport.issuer.store.JdbcStore;
+import io.sallyport.issuer.store.PostgresSettings;
 import io.sallyport.issuer.store.SandboxStore;
 import java.io.IOException;
 import java.lang.System.Logger;
@@ -226,6 +227,7 @@ public final class Issuer implements AutoCloseable {
 
     private static SandboxStore open(IssuerSettings.Store store) throws IOException {
         return switch (store) {
+            case IssuerSettings.Store.Postgres(PostgresSettings settings) -> JdbcStore.postgresql(settings);
             case IssuerSettings.Store.Sqlite(Path file, boolean syncs) when syncs -> JdbcStore.sqlite(file);
             case IssuerSettings.Store.Sqlite(Path file, var _) -> {
                 log.log(

@@ -6,6 +6,7 @@ import io.sallyport.base.settings.Problems;
 import io.sallyport.base.settings.Settings;
 import io.sallyport.identity.GatewayId;
 import io.sallyport.identity.KeyWatch;
+import io.sallyport.issuer.store.PostgresSettings;
 import java.nio.file.Path;
 import java.time.Duration;
 
@@ -43,6 +44,9 @@ public record IssuerSettings(
          *     acknowledged, revocations among it
          */
         record Sqlite(Path file, boolean syncs) implements Store {}
+
+        /** In a PostgreSQL database, which several issuers may use. */
+        record Postgres(PostgresSettings settings) implements Store {}
     }
 
     /**
@@ -116,10 +120,6 @@ public record IssuerSettings(
                 auditFile);
     }
 
-    private static Store store(Settings store) {
-        return new Store.Sqlite(absolute(store, "sqlite"), !store.bool("unsafe-no-sync", false));
-    }
-
     private static Keys keys(Settings keys) {
         Path tokens = absolute(keys, "tokens");
         Path assertion = absolute(keys, "assertion");
@@ -129,6 +129,16 @@ public record IssuerSettings(
             keys.problem("jwks-max-age", "expected whole seconds: HTTP counts nothing smaller");
         }
         return new Keys(tokens, assertion, poll, maxAge);
+    }
+
+    private static Store store(Settings section) {
+        if (!section.has("postgresql")) {
+            return new Store.Sqlite(absolute(section, "sqlite"), !section.bool("unsafe-no-sync", false));
+        }
+        if (section.has("sqlite")) {
+            section.problem("sqlite", "expected either sqlite or postgresql, found both");
+        }
+        return new Store.Postgres(PostgresSettings.read(section.section("postgresql")));
     }
 
     private static Endpoint local(Settings listen, String key) {

@@ -8,8 +8,12 @@ import io.sallyport.base.settings.InvalidSettingsException;
 import io.sallyport.base.settings.Problems;
 import io.sallyport.base.settings.Settings;
 import io.sallyport.identity.GatewayId;
+import io.sallyport.issuer.store.PostgresSettings;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -101,6 +105,73 @@ class IssuerSettingsTest {
         assertThat(String.join("\n", refused.problems()))
                 .contains("gateway-id", "listen.envoy", "listen.feed", "listen.registry", "listen.http")
                 .contains("store.sqlite", "keys.tokens", "keys.assertion", "audit.file", "salt: unknown key");
+    }
+
+    private static final String POSTGRESQL = "postgresql: {host: db.example.org, port: 5433, database: sallyport,"
+            + " user: issuer, password-file: /etc/s/password, ca: /etc/s/ca.pem, connections: 6}";
+
+    @Test
+    void theStoreMayBePostgresql() throws Exception {
+        assertThat(read(withStore(POSTGRESQL)).store())
+                .isEqualTo(new IssuerSettings.Store.Postgres(new PostgresSettings(
+                        List.of("db.example.org"),
+                        5433,
+                        "sallyport",
+                        "issuer",
+                        Optional.of(Path.of("/etc/s/password")),
+                        Optional.of(Path.of("/etc/s/ca.pem")),
+                        6)));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "host: localhost                      | false",
+                "host: 127.0.0.1                      | false",
+                "host: '::1'                          | false",
+                "host: localhost, ca: /ca.pem         | true",
+                "host: db.example.org                 | true",
+                "host: 10.0.0.1                       | true",
+                "host: localhost.example.org          | true",
+                "hosts: [127.0.0.1, db.example.org]   | true",
+            })
+    void whatLeavesTheMachineIsEncrypted(String host, boolean verified) throws Exception {
+        IssuerSettings settings = read(withStore("postgresql: {" + host + ", database: d, user: u}"));
+
+        assertThat(((IssuerSettings.Store.Postgres) settings.store()).settings().verifiesServer())
+                .isEqualTo(verified);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "host: db.example.org | host: /run/postgresql         | the driver cannot use; use 127.0.0.1",
+                "host: db.example.org | hosts: []                     | a list of hosts that is not empty",
+                "host: db.example.org | 'hosts: [a], host: b'         | expected either host or a list",
+                "host: db.example.org | host: db/other?ssl=false      | expected a host name",
+                "host: db.example.org, |                              | store.postgresql.host",
+                "port: 5433           | port: 70000                   | expected 1 to 65535",
+                "/etc/s/password      | password                      | expected an absolute path",
+                "/etc/s/ca.pem        | ca.pem                        | expected an absolute path",
+                "password-file: /etc/s/password | password: secret    | unknown key",
+                "connections: 6       | connections: 2                | expected 3 to 200",
+                "connections: 6}      | 'connections: 6}, sqlite: /x' | expected either sqlite or postgresql",
+            })
+    void refusesAPostgresqlThatIsNotUsable(String good, @Nullable String bad, String expected) {
+        assertThat(POSTGRESQL).contains(good);
+        InvalidSettingsException refused = catchThrowableOfType(
+                InvalidSettingsException.class,
+                () -> read(withStore(POSTGRESQL.replace(good, bad == null ? "" : bad))));
+
+        assertThat(refused.problems()).anySatisfy(problem -> assertThat(problem).contains(expected));
+        assertThat(refused.problems())
+                .noneSatisfy(problem -> assertThat(problem).contains("secret"));
+    }
+
+    private static String withStore(String store) {
+        return GOOD.replace("store: {sqlite: /var/lib/s/issuer.db}", "store: {" + store + "}");
     }
 
     private static IssuerSettings read(String yaml) throws InvalidSettingsException {

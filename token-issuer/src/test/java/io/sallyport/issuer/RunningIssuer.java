@@ -27,6 +27,7 @@ import io.sallyport.identity.PrincipalHeader;
 import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxTokenVerifier;
 import io.sallyport.issuer.cli.Console;
+import io.sallyport.issuer.store.PostgresServer;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintWriter;
@@ -119,6 +120,19 @@ final class RunningIssuer implements AutoCloseable {
     }
 
     static Path writeSettings(Path directory, Path database) throws IOException {
+        return writeSettings(directory, directory, "{sqlite: " + database + "}");
+    }
+
+    /** For a store of several issuers: each has its sockets in a directory of its own, and all have the same keys. */
+    static Path writeSettings(Path directory, Path keys, PostgresServer server, String database) throws IOException {
+        return writeSettings(
+                directory,
+                keys,
+                "{postgresql: {host: 127.0.0.1, port: %d, database: %s, user: %s, password-file: %s, connections: 6}}"
+                        .formatted(server.port(), database, PostgresServer.USER, server.passwordFile()));
+    }
+
+    private static Path writeSettings(Path directory, Path keys, String store) throws IOException {
         return Files.writeString(directory.resolve("issuer.yaml"), """
                 gateway-id: local
                 listen:
@@ -126,11 +140,11 @@ final class RunningIssuer implements AutoCloseable {
                   feed: unix:%1$s/run/feed.sock
                   registry: unix:%1$s/run/registry.sock
                   http: 127.0.0.1:0
-                store: {sqlite: %2$s}
-                keys: {tokens: %1$s/keys/jwt, assertion: %1$s/keys/assertion}
+                store: %2$s
+                keys: {tokens: %3$s/keys/jwt, assertion: %3$s/keys/assertion}
                 tokens: {lifetime: 1h, max-lifetime: 24h, leeway: 60s}
                 audit: {file: %1$s/audit.jsonl}
-                """.formatted(directory, database));
+                """.formatted(directory, store, keys));
     }
 
     private Issuer startIssuer() throws IOException {

@@ -39,6 +39,9 @@ interface Database extends AutoCloseable {
      */
     void lock(Connection connection, SandboxId sandbox) throws SQLException;
 
+    /** Like {@link #lock}, for whoever wants this name. Taken after the sandbox's; a transaction locks one name at most. */
+    void lockName(Connection connection, SandboxName name) throws SQLException;
+
     /** Within a write that added to the event log: once it is committed, those who wait for events are woken. */
     void announce(Connection connection) throws SQLException;
 

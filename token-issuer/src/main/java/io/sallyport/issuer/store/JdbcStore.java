@@ -47,11 +47,21 @@ public final class JdbcStore implements SandboxStore {
         return new JdbcStore(SqliteDatabase.open(file, PATIENCE, false));
     }
 
+    /**
+     * The store in a PostgreSQL database, which other issuers may use too; it is migrated as needed.
+     *
+     * @throws IOException with the database and the remedy when it cannot be used
+     */
+    public static JdbcStore postgresql(PostgresSettings settings) throws IOException {
+        return new JdbcStore(PostgresDatabase.open(settings));
+    }
+
     @Override
     public Registration register(SandboxId id, SandboxName name, Source source, Instant at)
             throws StoreUnavailableException {
         return database.write(connection -> {
             database.lock(connection, id);
+            database.lockName(connection, name);
             Optional<Registration> refusal = refusal(connection, id, name, at);
             if (refusal.isPresent()) {
                 return refusal.get();

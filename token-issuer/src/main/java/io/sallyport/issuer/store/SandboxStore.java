@@ -11,7 +11,7 @@ import java.util.Optional;
  * The records, kept durably.
  *
  * <p>Every method that changes something is one transaction: when it returns, what it says has happened is on the disk;
- * when it throws, nothing has happened. Implementations are safe for use by many threads, and block: call them off the
+ * when it throws, nothing is known to have happened. Implementations are safe for use by many threads, and block: call them off the
  * event loops. Times are kept to the millisecond.
  */
 public interface SandboxStore extends AutoCloseable {

@@ -72,6 +72,9 @@ final class SqliteDatabase implements Database {
     public void lock(Connection connection, SandboxId sandbox) {}
 
     @Override
+    public void lockName(Connection connection, SandboxName name) {}
+
+    @Override
     public void announce(Connection connection) {
         session.announce();
     }
