@@ -18,6 +18,7 @@ import io.sallyport.issuer.service.Calls;
 import io.sallyport.issuer.service.FeedService;
 import io.sallyport.issuer.service.IdSource;
 import io.sallyport.issuer.service.RegistryService;
+import io.sallyport.issuer.service.SandboxLimits;
 import io.sallyport.issuer.service.TokenMint;
 import io.sallyport.issuer.service.TokenService;
 import io.sallyport.issuer.service.Watches;
@@ -33,8 +34,6 @@ import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
 import java.util.stream.Stream;
@@ -44,12 +43,11 @@ public final class Issuer implements AutoCloseable {
     private static final Logger log = System.getLogger(Issuer.class.getName());
 
     /**
-     * Threads that may wait for SQLite. Platform threads on purpose: SQLite is native code and would pin the few carriers
-     * of virtual threads for the length of a disk sync. There is one writer at a time, so more threads would only wait.
-     * Each listener has its own: sandboxes that refresh without end wait for each other, and never hold up the records
-     * that ext-authz asks for, without which nobody passes.
+     * How many calls of one listener are answered at once. They wait for the store's own threads, so many of them make one
+     * sync of the disk do for many writes. Each listener has its own: sandboxes that refresh without end wait for each
+     * other, and never hold up the records that ext-authz asks for, without which nobody passes.
      */
-    private static final int WORKERS = 4;
+    private static final int WORKERS = 128;
 
     /** Assertions are seconds old; their two clocks are closer together than a laptop's and a gateway's. */
     private static final Duration ASSERTION_LEEWAY = Duration.ofSeconds(5);
@@ -154,9 +152,10 @@ public final class Issuer implements AutoCloseable {
                 store,
                 new SandboxTokenMinter(settings.gateway(), keys.tokens()::signingKeys, signatures),
                 settings.tokens().lifetime(),
-                settings.tokens().leeway(),
+                settings.refresh(),
                 clock,
                 IdSource.of(random));
+        begin(parts, Pruning.start(store, settings.refresh(), clock));
 
         EventLoopGroup eventLoops = GrpcServers.eventLoops("issuer", 1);
         begin(
@@ -171,7 +170,13 @@ public final class Issuer implements AutoCloseable {
                         FOR_THIS_USER,
                         threads(parts, eventLoops, "registry"),
                         interceptor,
-                        new RegistryService(calls, store, mint, clock).bindService()));
+                        new RegistryService(
+                                        calls,
+                                        store,
+                                        mint,
+                                        clock,
+                                        settings.refresh().retention())
+                                .bindService()));
         Watches watches = begin(parts, new Watches(store, System::nanoTime));
         GrpcListener feed = begin(
                 parts,
@@ -188,7 +193,9 @@ public final class Issuer implements AutoCloseable {
                         FOR_ITS_GROUP,
                         threads(parts, eventLoops, "envoy"),
                         interceptor,
-                        new TokenService(calls, assertions, mint).bindService()));
+                        new TokenService(
+                                        calls, assertions, new SandboxLimits(settings.limits(), System::nanoTime), mint)
+                                .bindService()));
         KeyPublisher http = begin(
                 parts,
                 KeyPublisher.start(
@@ -240,10 +247,7 @@ public final class Issuer implements AutoCloseable {
     }
 
     private static GrpcListener.Threads threads(Deque<AutoCloseable> parts, EventLoopGroup eventLoops, String name) {
-        ExecutorService workers = Executors.newFixedThreadPool(
-                WORKERS,
-                Thread.ofPlatform().daemon().name("issuer-" + name + "-", 0).factory());
-        begin(parts, workers::shutdownNow);
+        VirtualWorkers workers = begin(parts, new VirtualWorkers("issuer-" + name + "-", WORKERS));
         return new GrpcListener.Threads(eventLoops, workers);
     }
 
