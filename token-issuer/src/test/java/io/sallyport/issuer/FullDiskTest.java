@@ -132,7 +132,7 @@ class FullDiskTest {
                 {"sandbox", "revoke", "alpha", "--reason", "lost"},
                 {"sandbox", "stop", "gamma"},
                 {"sandbox", "delete", "beta"},
-                {"keys", "revoke", "some-key", "--reason", "leaked"}
+                {"keys", "taint", "some-key", "--reason", "leaked"}
             }) {
                 RunningIssuer.Printed printed = issuer.command(command);
                 assertThat(printed.exitCode())
@@ -147,6 +147,14 @@ class FullDiskTest {
             assertThat(disk.resolve("issuer.db-reserve")).doesNotExist();
 
             issuer.restart();
+            assertThat(catchThrowableOfType(StatusRuntimeException.class, () -> issuer.register("restarted"))
+                            .getStatus()
+                            .getCode())
+                    .as("the disk is as full as it was")
+                    .isEqualTo(Status.Code.UNAVAILABLE);
+            assertThat(issuer.command("sandbox", "revoke", "gamma", "--reason", "after a restart")
+                            .exitCode())
+                    .isZero();
             assertThat(issuer.command("token", "revocations").out())
                     .contains("token=" + token.tokenId().orElseThrow(), "sandbox=alpha", "key=some-key");
             assertThat(issuer.command("sandbox", "list", "--all").out())

@@ -39,6 +39,12 @@ interface Database extends AutoCloseable {
      */
     void lock(Connection connection, SandboxId sandbox) throws SQLException;
 
+    /**
+     * Like {@link #lock}, for whoever opens a lineage with a bootstrap token of this one, or takes this one back. Taken
+     * after the sandbox's, if that is known; a transaction locks one lineage at most.
+     */
+    void lockLineage(Connection connection, String lineage) throws SQLException;
+
     /** Like {@link #lock}, for whoever wants this name. Taken after the sandbox's; a transaction locks one name at most. */
     void lockName(Connection connection, SandboxName name) throws SQLException;
 

@@ -18,7 +18,8 @@ import java.util.function.LongSupplier;
  * A file that holds nothing but room on the disk, for revocations and deletions that come when there is none left.
  *
  * <p>It is given up for the first of them, and until it is back nothing else is written: or else the refreshes would have
- * the room, and the next revocation none. Used by one thread.
+ * the room, and the next revocation none. The file itself says whether that is so, to every process on the database and
+ * after every restart. Used by one thread.
  */
 final class DiskReserve {
     static final int BYTES = 1024 * 1024;
@@ -30,7 +31,7 @@ final class DiskReserve {
     private final Path directory;
     private final LongSupplier nanos;
     private boolean kept;
-    private boolean given;
+    private boolean missed;
     private long lastTry;
 
     /** @param nanos a monotonic clock */
@@ -41,20 +42,16 @@ final class DiskReserve {
         this.lastTry = nanos.getAsLong() - BETWEEN_TRIES;
     }
 
-    /**
-     * Whether others may write: not between {@link #giveUp} and the moment when there is room again. Takes the room as
-     * soon as there is some; a disk too small to begin with is written without a reserve.
-     */
+    /** Whether others may write: not while there is no such room. Takes the room as soon as there is some. */
     boolean isKept() {
+        if (kept && !Files.exists(file)) {
+            lost("another process has given the room that was kept to a revocation or a deletion");
+        }
         if (!kept && nanos.getAsLong() - lastTry >= BETWEEN_TRIES) {
             lastTry = nanos.getAsLong();
-            kept = take();
-            if (kept && given) {
-                log.log(Level.INFO, "{0}: there is room again", file);
-                given = false;
-            }
+            take();
         }
-        return kept || !given;
+        return kept;
     }
 
     /** Gives the room away; whether there was any. */
@@ -62,38 +59,60 @@ final class DiskReserve {
         if (!kept) {
             return false;
         }
-        kept = false;
-        given = true;
-        lastTry = nanos.getAsLong();
         try {
             Files.deleteIfExists(file);
         } catch (IOException e) {
+            log.log(Level.ERROR, "{0}: the room that was kept cannot be given away: {1}", file, e.getMessage());
             return false;
         }
-        log.log(
-                Level.ERROR,
-                "{0}: the disk is full, and the room that was kept is given to revocations and deletions; nothing else is"
-                        + " written until there is space",
-                file);
+        lost("the disk is full, and the room that was kept is given to a revocation or a deletion");
         return true;
     }
 
-    private boolean take() {
+    private void lost(String why) {
+        kept = false;
+        lastTry = nanos.getAsLong();
+        missed(why);
+    }
+
+    private void take() {
         try {
-            if (Files.exists(file) && Files.size(file) == BYTES) {
-                return true;
+            kept = isThere() || make();
+            if (!kept) {
+                missed("the disk has no room to spare");
+            } else if (missed) {
+                missed = false;
+                log.log(Level.INFO, "{0}: there is room again", file);
             }
-            Files.deleteIfExists(file);
-            // Twice as much must be free: what is taken here must not be the last of it.
-            if (Files.getFileStore(directory).getUsableSpace() < 2L * BYTES) {
-                return false;
-            }
-            write();
-            return true;
         } catch (IOException e) {
-            log.log(Level.WARNING, "no room is kept in {0} for revocations on a full disk: {1}", file, e.getMessage());
+            missed("it cannot be written (" + e + ")");
+        }
+    }
+
+    /** Said once, and not again before there is room. */
+    private void missed(String why) {
+        if (!missed) {
+            missed = true;
+            log.log(
+                    Level.ERROR,
+                    "{0}: {1}; until there is space for it, only revocations, stops and deletions are written",
+                    file,
+                    why);
+        }
+    }
+
+    private boolean isThere() throws IOException {
+        return Files.exists(file) && Files.size(file) == BYTES;
+    }
+
+    private boolean make() throws IOException {
+        Files.deleteIfExists(file);
+        // Twice as much must be free: what is taken here must not be the last of it.
+        if (Files.getFileStore(directory).getUsableSpace() < 2L * BYTES) {
             return false;
         }
+        write();
+        return true;
     }
 
     /** Written out, for a file with holes keeps no room. */

@@ -1,5 +1,7 @@
 package io.sallyport.issuer.store;
 
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -16,6 +18,8 @@ final class EventWaker implements AutoCloseable {
     interface Newest {
         long read() throws StoreUnavailableException;
     }
+
+    private static final Logger log = System.getLogger(EventWaker.class.getName());
 
     private final Newest newest;
     private final Duration poll;
@@ -77,10 +81,21 @@ final class EventWaker implements AutoCloseable {
                 seen = now;
             } catch (StoreUnavailableException e) {
                 // Whoever reads the events finds out.
+            } catch (RuntimeException e) {
+                log.log(Level.ERROR, "the event log cannot be looked at", e);
             }
             if (wake) {
-                listeners.forEach(Runnable::run);
+                listeners.forEach(EventWaker::call);
             }
+        }
+    }
+
+    /** A listener with a bug must not end the waking of all others. */
+    private static void call(Runnable listener) {
+        try {
+            listener.run();
+        } catch (RuntimeException e) {
+            log.log(Level.ERROR, "a listener of the event log failed", e);
         }
     }
 }

@@ -207,18 +207,26 @@ final class GroupCommit implements AutoCloseable {
     }
 
     private void write(List<Task<?>> batch) {
-        session.onlyUrgent()
-                .ifPresent(refusal -> batch.removeIf(task -> {
-                    if (!task.urgent) {
-                        task.fail(refusal, session);
-                    }
-                    return !task.urgent;
-                }));
+        Optional<StoreUnavailableException> onlyUrgent = session.onlyUrgent();
+        batch.removeIf(task -> isRefused(task, onlyUrgent));
         if (batch.size() == 1) {
             writeAlone(batch.getFirst());
         } else if (!batch.isEmpty() && !writeTogether(batch)) {
-            batch.forEach(this::writeAlone);
+            for (Task<?> task : batch) {
+                // Asked for each: the room that was made for one of them is not for the others.
+                if (!isRefused(task, session.onlyUrgent())) {
+                    writeAlone(task);
+                }
+            }
         }
+    }
+
+    private boolean isRefused(Task<?> task, Optional<StoreUnavailableException> onlyUrgent) {
+        boolean refused = onlyUrgent.isPresent() && !task.urgent;
+        if (refused) {
+            task.fail(onlyUrgent.get(), session);
+        }
+        return refused;
     }
 
     /** Whether the tasks have been answered; if not, nothing of what they did has happened. */

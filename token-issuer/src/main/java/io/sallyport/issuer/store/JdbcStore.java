@@ -167,6 +167,12 @@ public final class JdbcStore implements SandboxStore {
         Lineages lineages = new Lineages(rules, drafts, revocations);
         return database.write(connection -> {
             database.lock(connection, token.sandbox());
+            if (token.lineage().isPresent() && token.lineage().get().generation() == 0) {
+                // It may open another lineage: either that is seen by who takes this one back, or that it was taken
+                // back
+                // is seen here.
+                database.lockLineage(connection, token.lineage().get().id());
+            }
             return lineages.refresh(connection, token, at);
         });
     }
@@ -181,6 +187,9 @@ public final class JdbcStore implements SandboxStore {
             };
             if (owner.isPresent()) {
                 database.lock(connection, owner.get());
+            }
+            if (revocation.subject() instanceof Subject.Lineage(String lineage)) {
+                database.lockLineage(connection, lineage);
             }
             if (revocation.subject() instanceof Subject.Sandbox(SandboxId id)
                     && SandboxTable.find(connection, id).isEmpty()) {

@@ -96,7 +96,9 @@ final class PostgresConnector extends PGSimpleDataSource {
         try (Statement statement = connection.createStatement();
                 ResultSet row = statement.executeQuery("SELECT current_setting('server_version_num')::int / 10000,"
                         + " pg_is_in_recovery(), current_setting('fsync'), current_setting('full_page_writes'),"
-                        + " current_setting('synchronous_commit')"
+                        + " current_setting('synchronous_commit'),"
+                        // Whoever lowers it later does not lower it for this session.
+                        + " set_config('synchronous_commit', current_setting('synchronous_commit'), false)"
                         + setting("lock_timeout", limits.lock())
                         + setting("statement_timeout", limits.statement())
                         + setting("idle_in_transaction_session_timeout", limits.idle()))) {

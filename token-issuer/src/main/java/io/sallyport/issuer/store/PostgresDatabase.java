@@ -43,6 +43,8 @@ final class PostgresDatabase implements Database {
 
     private static final int NAME_LOCKS = 0x5A11_0002;
 
+    private static final int LINEAGE_LOCKS = 0x5A11_0003;
+
     /**
      * Begins every session. A log that was written on another server, in another database or before a fail-over may lack
      * what its readers have seen, or have other events under the same numbers: from now on it is another log.
@@ -119,6 +121,11 @@ final class PostgresDatabase implements Database {
     @Override
     public void lock(Connection connection, SandboxId sandbox) throws SQLException {
         advisoryLock(connection, SANDBOX_LOCKS, sandbox.value());
+    }
+
+    @Override
+    public void lockLineage(Connection connection, String lineage) throws SQLException {
+        advisoryLock(connection, LINEAGE_LOCKS, lineage);
     }
 
     @Override

@@ -6,6 +6,7 @@ import io.sallyport.identity.SandboxId;
 import io.sallyport.issuer.store.Revocation.Subject;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -90,7 +91,10 @@ final class Revocations {
         if (known.isPresent() && reaches(known.get(), reach)) {
             reach = known.get().at().truncatedTo(ChronoUnit.SECONDS).plusSeconds(1);
         }
-        Revocation revocation = new Revocation(wanted.subject(), wanted.reason(), reach, wanted.until());
+        // The later the tokens that it reaches, the longer they could be renewed.
+        Duration further = Duration.between(wanted.at(), reach);
+        Revocation revocation = new Revocation(
+                wanted.subject(), wanted.reason(), reach, wanted.until().map(until -> until.plus(further)));
         if (known.isPresent()) {
             RevocationTable.replace(connection, revocation);
         } else {

@@ -72,6 +72,9 @@ final class SqliteDatabase implements Database {
     public void lock(Connection connection, SandboxId sandbox) {}
 
     @Override
+    public void lockLineage(Connection connection, String lineage) {}
+
+    @Override
     public void lockName(Connection connection, SandboxName name) {}
 
     @Override

@@ -4,11 +4,16 @@ import io.sallyport.base.OwnDirectory;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.sql.Connection;
@@ -18,6 +23,8 @@ import java.sql.Statement;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
@@ -32,6 +39,10 @@ final class SqliteFile {
 
     /** The database, its write-ahead log and that log's index, and a rollback journal. */
     private static final List<String> SQLITE_FILES = List.of("", "-wal", "-shm", "-journal");
+
+    private static final FileAttribute<?> OWNER_ONLY =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+    private static final Duration LONGEST_MIGRATION = Duration.ofMinutes(10);
 
     private final Path path;
     private final Object identity;
@@ -54,7 +65,9 @@ final class SqliteFile {
      */
     static SqliteFile prepare(Path path, Duration patience, boolean syncs) throws IOException {
         prepare(path);
-        migrate(path, patience);
+        try (FileChannel _ = lock(path.resolveSibling(path.getFileName() + "-start"))) {
+            migrate(path, patience);
+        }
         return new SqliteFile(path, identity(path), patience, syncs);
     }
 
@@ -152,9 +165,12 @@ final class SqliteFile {
             throw new IOException(directory + " is not a directory; make it, owned by the issuer's user, mode 0700");
         }
         OwnDirectory.check(directory, "put a database of theirs in the place of " + file.getFileName());
-        if (!Files.exists(file)) {
-            Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-        } else if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
+        try {
+            Files.createFile(file, OWNER_ONLY);
+        } catch (FileAlreadyExistsException e) {
+            // From before, or from another issuer that starts just now.
+        }
+        if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
             throw new IOException(file + " is not a regular file; name the database file itself");
         }
         for (String suffix : SQLITE_FILES) {
@@ -173,6 +189,36 @@ final class SqliteFile {
                 || permissions.contains(PosixFilePermission.OTHERS_WRITE)) {
             throw new IOException(
                     file + " can be written by others, who could register sandboxes with it: chmod go-w " + file);
+        }
+    }
+
+    /** One process migrates, and the others wait for it; until the channel is closed. */
+    private static FileChannel lock(Path file) throws IOException {
+        FileChannel channel = FileChannel.open(
+                file,
+                Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS),
+                OWNER_ONLY);
+        try {
+            long end = System.nanoTime() + LONGEST_MIGRATION.toNanos();
+            while (!isLocked(channel)) {
+                if (System.nanoTime() - end > 0) {
+                    throw new IOException(file + ": another process has been migrating the database for longer than "
+                            + LONGEST_MIGRATION.toMinutes() + " minutes; look what it does");
+                }
+                LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(20));
+            }
+            return channel;
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            throw e;
+        }
+    }
+
+    private static boolean isLocked(FileChannel channel) throws IOException {
+        try {
+            return channel.tryLock() != null;
+        } catch (OverlappingFileLockException e) {
+            return false; // another store of this process has it
         }
     }
 

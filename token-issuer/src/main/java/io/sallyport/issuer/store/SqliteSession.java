@@ -63,7 +63,8 @@ final class SqliteSession implements GroupCommit.Session {
                 GroupCommit.execute(writer, "BEGIN IMMEDIATE");
                 return writer;
             } catch (SQLiteException e) {
-                if (e.getResultCode() != SQLiteErrorCode.SQLITE_BUSY) {
+                // Of whichever kind: the log may be being recovered after a crash.
+                if (primaryCode(e) != SQLiteErrorCode.SQLITE_BUSY.code) {
                     throw e;
                 }
                 if (System.nanoTime() > end) {
@@ -111,8 +112,12 @@ final class SqliteSession implements GroupCommit.Session {
     /** SQLite says so itself, or its files do. */
     private static boolean isFull(Exception failure) {
         return failure instanceof SQLiteException e
-                && (e.getResultCode() == SQLiteErrorCode.SQLITE_FULL
-                        || (e.getErrorCode() & 0xff) == SQLiteErrorCode.SQLITE_IOERR.code);
+                && (primaryCode(e) == SQLiteErrorCode.SQLITE_FULL.code
+                        || primaryCode(e) == SQLiteErrorCode.SQLITE_IOERR.code);
+    }
+
+    private static int primaryCode(SQLiteException e) {
+        return e.getResultCode().code & 0xff;
     }
 
     @Override

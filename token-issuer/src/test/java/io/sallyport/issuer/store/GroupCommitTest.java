@@ -43,6 +43,9 @@ class GroupCommitTest {
         volatile @Nullable StoreUnavailableException full;
         final AtomicInteger failingCommits = new AtomicInteger();
         volatile boolean roomLeft;
+        /** Whether room that is made is for urgent work alone from then on, as {@link DiskReserve} has it. */
+        volatile boolean roomIsReserved;
+
         private @Nullable Connection connection;
 
         @Override
@@ -82,6 +85,9 @@ class GroupCommitTest {
 
         @Override
         public boolean makeRoom(Exception failure) {
+            if (roomIsReserved) {
+                full = new StoreUnavailableException("full");
+            }
             return roomLeft;
         }
 
@@ -212,6 +218,27 @@ class GroupCommitTest {
         assertThatThrownBy(write("other", false)::get).hasRootCauseMessage("full");
         assertThat(write("urgent too", true).get()).isEqualTo("urgent too");
         assertThat(done()).containsExactly("urgent", "urgent too");
+    }
+
+    @Test
+    void whatWaitedBesideSomethingUrgentGetsNothingOfTheRoomThatWasMadeForIt() throws Exception {
+        session.roomLeft = true;
+        session.roomIsReserved = true;
+        List<Future<String>> all = behindOneInTheMiddle("a", "b");
+        Future<String> urgent = write("urgent", true);
+        while (commits.waiting() < 3) {
+            Thread.onSpinWait();
+        }
+        session.mayCommit.release();
+        assertThat(all.getFirst().get()).isEqualTo("first");
+        // The commit of the three together, and the first try of the urgent one alone.
+        session.failingCommits.set(2);
+        session.mayCommit.release(10);
+
+        assertThat(urgent.get()).isEqualTo("urgent");
+        assertThatThrownBy(all.get(1)::get).hasRootCauseMessage("full");
+        assertThatThrownBy(all.get(2)::get).hasRootCauseMessage("full");
+        assertThat(done()).containsExactly("first", "urgent");
     }
 
     @Test

@@ -13,6 +13,7 @@ import io.sallyport.issuer.store.SandboxRecord.State;
 import io.sallyport.issuer.store.Succession.Kind;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -446,9 +447,16 @@ abstract class LineageContract {
         SandboxClaims fast = bootstrap(ONE);
         after(Duration.ofSeconds(-5));
 
-        revoke(new Subject.Sandbox(ONE));
+        Revocation revoked = tokens.revoke(
+                        new Revocation(new Subject.Sandbox(ONE), "r", now, Optional.of(now.plus(rules.retention()))))
+                .orElseThrow();
 
         assertRevoked(fast, new Subject.Sandbox(ONE));
+        assertThat(revoked.until())
+                .as("as long as that one could be renewed")
+                .hasValueSatisfying(until -> assertThat(until)
+                        .isAfterOrEqualTo(
+                                now.plusSeconds(5).plus(rules.retention()).truncatedTo(ChronoUnit.MILLIS)));
     }
 
     // Pruning.

@@ -3,6 +3,7 @@ package io.sallyport.issuer.store;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sallyport.identity.Lineage;
 import io.sallyport.identity.SandboxId;
 import io.sallyport.issuer.store.Revocation.Subject;
 import io.sallyport.issuer.store.SandboxRecord.Source;
@@ -105,6 +106,24 @@ class PostgresStoreTest extends SandboxStoreContract {
                         }
                     })
                     .hasMessageContaining("synchronous_commit is off");
+        }
+    }
+
+    @Test
+    void aSessionThatWasAsSafeAsDemandedStaysSo() throws Exception {
+        try (JdbcStore running = open()) {
+            running.probe(NOW);
+            server.asSuperuser("ALTER SYSTEM SET synchronous_commit = off", "SELECT pg_reload_conf()");
+            try {
+                awaitSetting("synchronous_commit", "off");
+                Optional<String> setting = running.database()
+                        .write(connection -> Sql.first(connection, row -> row.getString(1), "SHOW synchronous_commit"));
+                assertThat(setting).contains("on");
+                assertThatThrownBy(this::open).hasMessageContaining("synchronous_commit is off");
+            } finally {
+                server.asSuperuser("ALTER SYSTEM RESET synchronous_commit", "SELECT pg_reload_conf()");
+                awaitSetting("synchronous_commit", "on");
+            }
         }
     }
 
@@ -442,6 +461,46 @@ class PostgresStoreTest extends SandboxStoreContract {
         }
     }
 
+    /** Its row may be gone (it gave way long ago), so that there is no sandbox to lock. */
+    @Test
+    void aLineageIsTakenBackWithTheOneThatItsBootstrapTokenIsOpeningJustNow() throws Exception {
+        try (JdbcStore one = open();
+                JdbcStore other = open();
+                ExecutorService threads = Executors.newCachedThreadPool()) {
+            one.register(ALPHA, NAME, Source.REGISTRY, NOW);
+            TokenDraft bootstrap =
+                    ((Succession.Granted) one.openLineage(ALPHA, Optional.empty(), RULES, drafts, NOW)).token();
+            one.database().write(connection -> Sql.update(connection, "DELETE FROM lineages"));
+            CountDownLatch opening = new CountDownLatch(1);
+            CountDownLatch go = new CountDownLatch(1);
+            TokenDrafts slow = new TokenDrafts() {
+                @Override
+                public String newLineage() {
+                    return drafts.newLineage();
+                }
+
+                @Override
+                public TokenDraft draft(SandboxId sandbox, Lineage place, Instant issuedAt) {
+                    opening.countDown();
+                    awaitLatch(go);
+                    return drafts.draft(sandbox, place, issuedAt);
+                }
+            };
+            Future<Succession> refresh = threads.submit(() -> one.refresh(drafts.of(bootstrap), RULES, slow, NOW));
+            opening.await();
+            Subject family = new Subject.Lineage(bootstrap.lineage().id());
+            Future<?> revocation =
+                    threads.submit(() -> other.revoke(new Revocation(family, "stolen", NOW, Optional.empty())));
+            await(() -> revocation.isDone() || lockWaiters() == 1);
+            go.countDown();
+            revocation.get();
+
+            String opened =
+                    ((Succession.Granted) refresh.get()).token().lineage().id();
+            assertThat(other.revocation(new Subject.Lineage(opened))).isPresent();
+        }
+    }
+
     /** Otherwise another could have it and be deleted between the question whether it rests and its registration. */
     @Test
     void aNameIsLockedFromTheQuestionToTheAnswer() throws Exception {
@@ -614,9 +673,12 @@ class PostgresStoreTest extends SandboxStoreContract {
     }
 
     private void awaitLockWaiters(long count) throws Exception {
-        await(() -> Long.toString(count)
-                .equals(ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = '"
-                        + database + "'")));
+        await(() -> lockWaiters() == count);
+    }
+
+    private long lockWaiters() {
+        return Long.parseLong(ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = '"
+                + database + "'"));
     }
 
     private long sessions(String of) {

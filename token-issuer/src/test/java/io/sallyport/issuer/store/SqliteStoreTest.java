@@ -3,7 +3,10 @@ package io.sallyport.issuer.store;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sallyport.identity.Lineage;
+import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
+import io.sallyport.issuer.store.Revocation.Subject;
 import io.sallyport.issuer.store.SandboxRecord.Source;
 import io.sallyport.issuer.store.SandboxStore.Registration;
 import java.io.IOException;
@@ -17,10 +20,14 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.flywaydb.core.Flyway;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -194,6 +201,104 @@ class SqliteStoreTest extends SandboxStoreContract {
             Files.createFile(file);
             assertThatThrownBy(() -> store.probe(NOW)).isInstanceOf(StoreUnavailableException.class);
         }
+    }
+
+    @Test
+    void manyMayOpenANewFileAtOnce() throws Exception {
+        for (int round = 0; round < 5; round++) {
+            Path file = directory.resolve("new-" + round + ".db");
+            CyclicBarrier together = new CyclicBarrier(6);
+            try (ExecutorService threads = Executors.newFixedThreadPool(6)) {
+                List<Future<Integer>> starts = new ArrayList<>();
+                for (int i = 0; i < 6; i++) {
+                    SandboxId id = new SandboxId("s" + i);
+                    starts.add(threads.submit(() -> {
+                        together.await();
+                        try (JdbcStore store = JdbcStore.sqlite(file)) {
+                            store.register(id, SandboxName.of("", id.value()), Source.REGISTRY, NOW);
+                        }
+                        return 0;
+                    }));
+                }
+                for (Future<Integer> start : starts) {
+                    assertThat(start.get()).isZero();
+                }
+            }
+            try (JdbcStore store = JdbcStore.sqlite(file)) {
+                assertThat(store.list(Optional.empty(), 10, false)).hasSize(6);
+            }
+        }
+    }
+
+    /** The schema before there were successors, revocations and events, with what an issuer of then left in it. */
+    @Test
+    void whatAnEarlierVersionKeptCarriesOver() throws Exception {
+        Path file = directory.resolve("old.db");
+        Flyway.configure()
+                .dataSource("jdbc:sqlite:" + file, null, null)
+                .locations("classpath:io/sallyport/issuer/store/sqlite")
+                .target("2")
+                .load()
+                .migrate();
+        try (Connection old = DriverManager.getConnection("jdbc:sqlite:" + file)) {
+            execute(
+                    old,
+                    "INSERT INTO sandboxes (id, workspace, name, state, source, created, deleted) VALUES"
+                            + " ('alpha', 'default', 'one', 'active', 'registry', %1$d, NULL),"
+                                    .formatted(NOW.toEpochMilli())
+                            + " ('beta', 'default', 'two', 'stopped', 'registry', %1$d, NULL),"
+                                    .formatted(NOW.toEpochMilli())
+                            + " ('gone', 'default', 'three', 'deleted', 'registry', %1$d, %1$d)"
+                                    .formatted(NOW.toEpochMilli()));
+            execute(
+                    old,
+                    "INSERT INTO lineages (id, sandbox, generation, opened, advanced) VALUES"
+                            + " ('fresh', 'alpha', 0, %1$d, %1$d), ('moved', 'alpha', 3, %1$d, %1$d)"
+                                    .formatted(NOW.toEpochMilli()));
+            execute(old, "INSERT INTO token_files (sandbox, path, lineage) VALUES ('alpha', '/run/token', 'fresh')");
+        }
+        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
+
+        try (JdbcStore store = JdbcStore.sqlite(file)) {
+            assertThat(store.list(Optional.empty(), 10, true))
+                    .extracting(record -> record.id() + " " + record.state() + " " + record.version())
+                    .containsExactly("alpha ACTIVE 0", "beta STOPPED 0", "gone DELETED 0");
+            assertThat(store.tokenFiles(ALPHA)).containsExactly(new TokenFile("/run/token", "fresh"));
+            assertThat(store.position().seq()).isZero();
+
+            Instant later = NOW.plusSeconds(30);
+            assertThat(refresh(store, "moved", 2, later))
+                    .as("what it gave for it is not known")
+                    .isEqualTo("Reused");
+            assertThat(refresh(store, "moved", 4, later)).isEqualTo("NoLineage");
+            assertThat(refresh(store, "moved", 3, later)).isEqualTo("ADVANCED 4");
+            assertThat(refresh(store, "moved", 3, later)).isEqualTo("REPEATED 4");
+            assertThat(refresh(store, "fresh", 0, later)).isEqualTo("ADVANCED 1");
+
+            store.revoke(new Revocation(new Subject.Sandbox(ALPHA), "r", later, Optional.empty()));
+            assertThat(refresh(store, "fresh", 0, later)).isEqualTo("Revoked");
+            assertThat(store.setStopped(new SandboxId("beta"), false, later)
+                            .orElseThrow()
+                            .version())
+                    .isEqualTo(2);
+            store.prune(RULES, 0, Duration.ZERO, NOW.plus(Duration.ofDays(30)));
+            assertThat(store.tokenFiles(ALPHA)).as("longer than its lineage").hasSize(1);
+        }
+    }
+
+    private String refresh(JdbcStore store, String lineage, long generation, Instant at) throws Exception {
+        SandboxClaims token = new SandboxClaims(
+                ALPHA,
+                Optional.of("jti-" + lineage + generation),
+                Optional.of(new Lineage(lineage, generation)),
+                NOW,
+                NOW.plusSeconds(3600),
+                "k1");
+        return switch (store.refresh(token, RULES, drafts, at)) {
+            case Succession.Granted(Succession.Kind kind, TokenDraft draft) ->
+                kind + " " + draft.lineage().generation();
+            case Succession other -> other.getClass().getSimpleName();
+        };
     }
 
     @Test
