@@ -17,6 +17,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
@@ -328,9 +329,11 @@ class CommandsTest {
     @Test
     void deletingRemovesEveryFileThatStillHoldsItsToken() throws Exception {
         Path second = file.resolveSibling("second.token");
+        Path third = file.resolveSibling("third.token");
         issuer.register("alpha");
         mintToFile();
         mintToFile();
+        issuer.command("token", "mint", "alpha", "--token-file", third.toString());
         issuer.command("token", "mint", "alpha", "--token-file", second.toString());
         // The supervisor wrote its refreshed token back.
         SandboxClaims claims = issuer.verify(Files.readString(second));
@@ -340,11 +343,24 @@ class CommandsTest {
         assertThat(issuer.verify(refreshed).lineage().map(Lineage::generation)).contains(1L);
         Files.delete(second);
         Files.writeString(second, refreshed + "\n");
+        // Another one, after a restart: its bootstrap token has opened a new lineage.
+        SandboxClaims bootstrap = issuer.verify(Files.readString(third));
+        String again = "";
+        for (int i = 0; i < 2; i++) {
+            again = issuer.tokens(issuer.assertionFor(bootstrap, RunningIssuer.REFRESH))
+                    .refreshSandboxToken(io.sallyport.api.openshell01.RefreshSandboxTokenRequest.getDefaultInstance())
+                    .getToken();
+            issuer.clock().advance(Duration.ofMinutes(3));
+        }
+        assertThat(issuer.verify(again).lineage().map(Lineage::id))
+                .isNotEqualTo(bootstrap.lineage().map(Lineage::id));
+        Files.delete(third);
+        Files.writeString(third, again);
 
         Printed deleted = issuer.command("sandbox", "delete", "alpha");
 
         assertThat(deleted.exitCode()).isZero();
-        assertThat(deleted.out()).contains("removed " + file, "removed " + second);
+        assertThat(deleted.out()).contains("removed " + file, "removed " + second, "removed " + third);
         assertThat(names(tokens)).isEmpty();
         assertNoSecret(deleted, refreshed);
         assertThat(issuer.command("sandbox", "delete", "alpha").exitCode())
@@ -368,7 +384,7 @@ class CommandsTest {
                 new Row("a link", place -> Files.createSymbolicLink(place, elsewhere)),
                 new Row("a directory", place -> Files.createDirectory(place)),
                 new Row("a pipe", place -> fifo(place.getFileName().toString())),
-                new Row("alpha's, of another lineage", place -> Files.writeString(place, issuer.mint("alpha"))));
+                new Row("too much", place -> Files.writeString(place, issuer.mint("alpha") + " ".repeat(64 * 1024))));
         for (int i = 0; i < rows.size(); i++) {
             Path place = file.resolveSibling("t" + i);
             issuer.command("token", "mint", "alpha", "--token-file", place.toString());

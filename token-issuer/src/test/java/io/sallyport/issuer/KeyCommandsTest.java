@@ -98,7 +98,7 @@ class KeyCommandsTest {
 
     @Test
     void taintAndExport() throws Exception {
-        Printed tainted = keys("taint", jwt, first, "--reason", "seen in a chat");
+        Printed tainted = keys("rotate", jwt, "taint", first, "--reason", "seen in a chat");
         assertThat(tainted.exitCode()).as(tainted.err()).isZero();
         String second = KeyDirectory.readSigning(Path.of(jwt)).keyId();
         assertThat(tainted.out()).isEqualTo("kid=" + first + " phase=tainted\nkid=" + second + " phase=active\n");
@@ -112,10 +112,12 @@ class KeyCommandsTest {
     @Test
     void badUsage() {
         assertThat(keys("rotate", jwt, "Prepare").exitCode()).isEqualTo(2);
-        assertThat(keys("rotate", jwt, "publish").err()).contains("expected one of: prepare, activate, retire, remove");
+        assertThat(keys("rotate", jwt, "publish").err())
+                .contains("expected one of: prepare, activate, retire, remove, taint");
         assertThat(keys("rotate", jwt).exitCode()).isEqualTo(2);
         assertThat(keys("rotate", jwt, "retire", "--retry-grace", "soon").err()).contains("expected a duration");
-        assertThat(keys("taint", jwt, first).exitCode()).as("without a reason").isEqualTo(2);
+        assertThat(keys("rotate", jwt, "taint", first).err()).contains("--reason TEXT");
+        assertThat(keys("rotate", jwt, "taint", "--reason", "which?").err()).contains("taint KID");
         assertThat(keys("rotate", jwt, "prepare", "my-name").err()).contains("leave out my-name");
         assertThat(keys("status", directory.resolve("none").toString()).exitCode())
                 .isEqualTo(1);

@@ -112,7 +112,7 @@ class KeyRotationProcessTest {
             Files.writeString(active, whole);
             RunningIssuer.await(() -> get(http, address, "/healthz").body().equals("ok\n"));
 
-            String third = command("keys", "taint", keys.toString(), second, "--reason", "a test");
+            String third = command("keys", "rotate", keys.toString(), "taint", second, "--reason", "a test");
             assertThat(third).as("the command names the tainted one first").isEqualTo(second);
             RunningIssuer.await(
                     () -> !get(http, address, "/.well-known/jwks.json").body().contains(second));

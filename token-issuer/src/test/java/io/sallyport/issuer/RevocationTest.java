@@ -61,7 +61,7 @@ class RevocationTest {
                 new Way("by lineage", test -> words("token", "revoke", "--lineage", test.lineage()), "lineage="),
                 new Way("by file", test -> words("token", "revoke", "--file", test.file()), "token="),
                 new Way("by sandbox", _ -> words("sandbox", "revoke", "alpha"), "sandbox=alpha"),
-                new Way("by key", test -> words("keys", "revoke", test.token.keyId()), "key="));
+                new Way("by key", test -> words("keys", "taint", test.token.keyId()), "key="));
     }
 
     private static String[] words(String... words) {
@@ -279,7 +279,7 @@ class RevocationTest {
     void aRevocationNeedsAReasonAndOneSubject() {
         for (String[] command : new String[][] {
             {"sandbox", "revoke", "alpha"},
-            {"keys", "revoke", "k"},
+            {"keys", "taint", "k"},
             {"token", "revoke", "--reason", "r"},
             {"token", "revoke", "--id", "a", "--lineage", "b", "--reason", "r"}
         }) {

@@ -19,14 +19,11 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.InstantSource;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
-import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -365,8 +362,9 @@ public final class Commands {
                                 ListTokenFilesRequest.newBuilder().setId(id).build()))
                         .getTokenFilesList();
                 boolean whole = true;
-                for (var entry : byPath(written).entrySet()) {
-                    whole &= remove(Path.of(entry.getKey()), entry.getValue());
+                for (String path :
+                        new TreeSet<>(written.stream().map(TokenFile::getPath).toList())) {
+                    whole &= remove(Path.of(path));
                 }
                 if (!whole) {
                     throw new CommandFailedException("the sandbox is deleted, but not every token file is");
@@ -374,13 +372,11 @@ public final class Commands {
             }
         }
 
-        private boolean remove(Path path, Set<String> lineages) {
+        private boolean remove(Path path) {
             try {
-                // A refreshed token, written back by the sandbox, is of the same lineage.
-                TokenFiles.Removal outcome = files.remove(
-                        path,
-                        token -> token.sandbox().equals(Optional.of(id))
-                                && token.lineage().map(lineages::contains).orElse(false));
+                // Of whichever lineage: a sandbox that writes its refreshed tokens back may have begun a new one.
+                TokenFiles.Removal outcome =
+                        files.remove(path, token -> token.sandbox().equals(Optional.of(id)));
                 switch (outcome) {
                     case REMOVED -> console.out().println("removed " + path);
                     case REPLACED -> console.out().println("left " + path + ": it holds something else by now");
@@ -391,15 +387,6 @@ public final class Commands {
                 console.err().println(e.getMessage());
                 return false;
             }
-        }
-
-        private static Map<String, Set<String>> byPath(List<TokenFile> files) {
-            Map<String, Set<String>> lineages = new TreeMap<>();
-            for (TokenFile file : files) {
-                lineages.computeIfAbsent(file.getPath(), path -> new HashSet<>())
-                        .add(file.getLineage());
-            }
-            return lineages;
         }
     }
 

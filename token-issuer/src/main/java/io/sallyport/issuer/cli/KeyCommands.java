@@ -31,7 +31,6 @@ final class KeyCommands {
     static void addTo(CommandLine keys, Console console, KeyTimes.Source settings, InstantSource clock) {
         keys.addSubcommand(new Status(console, settings, clock))
                 .addSubcommand(new Rotate(console, settings, clock))
-                .addSubcommand(new Taint(console, settings, clock))
                 .addSubcommand(new Export(console, settings, clock));
     }
 
@@ -76,7 +75,7 @@ final class KeyCommands {
                 names = "--retry-grace",
                 paramLabel = "TIME",
                 converter = DurationConverter.class,
-                description = "tokens.retry-grace. Default: 2m.")
+                description = "refresh.retry-grace. Default: 2m.")
         @Nullable Duration retryGrace;
 
         @Option(
@@ -90,7 +89,7 @@ final class KeyCommands {
                 names = "--renewal-window",
                 paramLabel = "TIME",
                 converter = DurationConverter.class,
-                description = "tokens.renewal-window. Default: 24h.")
+                description = "refresh.renewal-window. Default: 24h.")
         @Nullable Duration renewalWindow;
 
         @Option(
@@ -197,9 +196,10 @@ final class KeyCommands {
         PREPARE,
         ACTIVATE,
         RETIRE,
-        REMOVE;
+        REMOVE,
+        TAINT;
 
-        static final String ALL = "prepare, activate, retire, remove";
+        static final String ALL = "prepare, activate, retire, remove, taint";
     }
 
     static final class StepConverter implements ITypeConverter<RotationStep> {
@@ -221,7 +221,9 @@ final class KeyCommands {
                 "prepare: makes a key that is accepted and published, and does not sign yet.",
                 "activate: lets it sign; the one before is retiring.",
                 "retire: deletes the private half of keys that need not sign again.",
-                "remove: takes keys out that nothing depends on any more."
+                "remove: takes keys out that nothing depends on any more.",
+                "taint: ends the trust in a key at once; if it signs, another one takes over. What it signed is taken back"
+                        + " everywhere by keys taint."
             })
     private static final class Rotate extends OnDirectory {
         @Parameters(
@@ -237,6 +239,9 @@ final class KeyCommands {
                 paramLabel = "KID",
                 description = "Only this key. Default: every key the step is due for.")
         @Nullable String keyId;
+
+        @Option(names = "--reason", paramLabel = "TEXT", description = "Why a key is tainted; kept beside it.")
+        @Nullable String reason;
 
         @Option(names = "--force", description = "Take the step before its time. Calls may fail, supervisors be lost.")
         boolean force;
@@ -258,33 +263,19 @@ final class KeyCommands {
                 case ACTIVATE -> tell("active", List.of(keys.activate(named, force)));
                 case RETIRE -> tell("retired", keys.retire(named, force));
                 case REMOVE -> tell("removed", keys.remove(named, force));
+                case TAINT -> {
+                    if (keyId == null || reason == null) {
+                        throw new IOException("name the key and say why: keys rotate DIR taint KID --reason TEXT");
+                    }
+                    String active = keys.taint(keyId, reason);
+                    tell("tainted", List.of(keyId));
+                    tell("active", List.of(active));
+                }
             }
         }
 
         private void tell(String phase, List<String> keyIds) {
             keyIds.forEach(id -> console.out().println("kid=" + id + " phase=" + phase));
-        }
-    }
-
-    @Command(
-            name = "taint",
-            description = "Ends the trust in a key at once: what it signed is refused, and it signs nothing more.")
-    private static final class Taint extends OnDirectory {
-        @Parameters(index = "1", paramLabel = "KID", description = "The key.")
-        String keyId = "";
-
-        @Option(names = "--reason", required = true, paramLabel = "TEXT", description = "Why; kept beside the key.")
-        String reason = "";
-
-        Taint(Console console, KeyTimes.Source settings, InstantSource clock) {
-            super(console, settings, clock);
-        }
-
-        @Override
-        void run(KeyRotation keys) throws IOException {
-            String active = keys.taint(keyId, reason);
-            console.out().println("kid=" + keyId + " phase=tainted");
-            console.out().println("kid=" + active + " phase=active");
         }
     }
 

@@ -40,9 +40,9 @@ final class RevocationCommands {
                 .addSubcommand(new StartSandbox(console));
     }
 
-    /** Adds {@code revoke}. */
+    /** Adds {@code taint}. */
     static void addToKeys(CommandLine keys, Console console) {
-        keys.addSubcommand(new RevokeKey(console));
+        keys.addSubcommand(new TaintKey(console));
     }
 
     /** A command that revokes something. */
@@ -156,15 +156,15 @@ final class RevocationCommands {
     }
 
     @Command(
-            name = "revoke",
+            name = "taint",
             description =
-                    "Takes back every token that a key has signed, for ever; nothing is signed with it again."
-                            + " Activate another key first, or nothing is signed at all. keys taint does the same to a key directory.")
-    private static final class RevokeKey extends Revoke {
+                    "Takes back every token that a key has signed, for ever and everywhere; nothing is signed with it"
+                            + " again. If it is the one that signs, also let another take over: keys rotate DIR taint KID.")
+    private static final class TaintKey extends Revoke {
         @Parameters(paramLabel = "KID")
         String keyId = "";
 
-        RevokeKey(Console console) {
+        TaintKey(Console console) {
             super(console);
         }
 
