@@ -49,6 +49,8 @@ public enum Reason {
     TOKEN_EXPIRED(Code.UNAUTHENTICATED, "token expired"),
     /** The token, its lineage, everything its sandbox had so far, or everything its key signed was taken back. */
     TOKEN_REVOKED(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    /** Not the newest token of its lineage, and not the one before it within its grace: somebody has a copy. */
+    TOKEN_REUSED(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
     SANDBOX_UNKNOWN(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
     SANDBOX_DELETED(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
     /** A good token, but of no lineage that the issuer opened for this sandbox: it cannot be renewed. */
@@ -97,6 +99,8 @@ public enum Reason {
     // Limits: RESOURCE_EXHAUSTED; time: DEADLINE_EXCEEDED.
     BODY_TOO_LARGE(Code.RESOURCE_EXHAUSTED, "the request body is over the limit of its method"),
     TOO_MANY_FAILURES(Code.RESOURCE_EXHAUSTED, "too many failed credentials on this connection"),
+    /** A sandbox asks for tokens more often than it may, or too many times at once. */
+    TOO_MANY_REFRESHES(Code.RESOURCE_EXHAUSTED, "too many token requests, try again later"),
     DEADLINE_PASSED(Code.DEADLINE_EXCEEDED, "the decision came after its deadline"),
 
     // Outside the policy: UNIMPLEMENTED.
@@ -113,9 +117,14 @@ public enum Reason {
     SHUTTING_DOWN(Code.UNAVAILABLE, Texts.TRY_AGAIN),
     INTERNAL(Code.UNAVAILABLE, Texts.TRY_AGAIN),
 
-    // Not refusals: what the audit log says when a token was made.
+    // Not refusals: what the audit log says when a token was made, or something was taken back.
     BOOTSTRAP_MINTED(Code.OK, ""),
-    TOKEN_REFRESHED(Code.OK, "");
+    TOKEN_REFRESHED(Code.OK, ""),
+    /** The token just consumed came again, and got the same successor again. */
+    TOKEN_REPEATED(Code.OK, ""),
+    /** A bootstrap token that had its successor long ago came again, and got one in a new lineage. */
+    BOOTSTRAP_REUSED(Code.OK, ""),
+    REVOKED(Code.OK, "");
 
     private static final class Texts {
         static final String INVALID_CREDENTIAL = "invalid credential";

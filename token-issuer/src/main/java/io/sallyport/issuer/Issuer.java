@@ -18,6 +18,7 @@ import io.sallyport.issuer.service.Calls;
 import io.sallyport.issuer.service.FeedService;
 import io.sallyport.issuer.service.IdSource;
 import io.sallyport.issuer.service.RegistryService;
+import io.sallyport.issuer.service.SandboxLimits;
 import io.sallyport.issuer.service.TokenMint;
 import io.sallyport.issuer.service.TokenService;
 import io.sallyport.issuer.store.JdbcStore;
@@ -32,8 +33,6 @@ import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
 import java.util.stream.Stream;
@@ -43,12 +42,11 @@ public final class Issuer implements AutoCloseable {
     private static final Logger log = System.getLogger(Issuer.class.getName());
 
     /**
-     * Threads that may wait for SQLite. Platform threads on purpose: SQLite is native code and would pin the few carriers
-     * of virtual threads for the length of a disk sync. There is one writer at a time, so more threads would only wait.
-     * Each listener has its own: sandboxes that refresh without end wait for each other, and never hold up the records
-     * that ext-authz asks for, without which nobody passes.
+     * How many calls of one listener are answered at once. They wait for the store's own threads, so many of them make one
+     * sync of the disk do for many writes. Each listener has its own: sandboxes that refresh without end wait for each
+     * other, and never hold up the records that ext-authz asks for, without which nobody passes.
      */
-    private static final int WORKERS = 4;
+    private static final int WORKERS = 128;
 
     /** Assertions are seconds old; their two clocks are closer together than a laptop's and a gateway's. */
     private static final Duration ASSERTION_LEEWAY = Duration.ofSeconds(5);
@@ -150,9 +148,10 @@ public final class Issuer implements AutoCloseable {
                 store,
                 new SandboxTokenMinter(settings.gateway(), keys.tokens()::signingKeys, signatures),
                 settings.tokens().lifetime(),
-                settings.tokens().leeway(),
+                settings.refresh(),
                 clock,
                 IdSource.of(random));
+        begin(parts, Pruning.start(store, settings.refresh(), clock));
 
         EventLoopGroup eventLoops = GrpcServers.eventLoops("issuer", 1);
         begin(
@@ -167,7 +166,13 @@ public final class Issuer implements AutoCloseable {
                         FOR_THIS_USER,
                         threads(parts, eventLoops, "registry"),
                         interceptor,
-                        new RegistryService(calls, store, mint, clock).bindService()));
+                        new RegistryService(
+                                        calls,
+                                        store,
+                                        mint,
+                                        clock,
+                                        settings.refresh().retention())
+                                .bindService()));
         GrpcListener feed = begin(
                 parts,
                 GrpcListener.start(
@@ -183,7 +188,9 @@ public final class Issuer implements AutoCloseable {
                         FOR_ITS_GROUP,
                         threads(parts, eventLoops, "envoy"),
                         interceptor,
-                        new TokenService(calls, assertions, mint).bindService()));
+                        new TokenService(
+                                        calls, assertions, new SandboxLimits(settings.limits(), System::nanoTime), mint)
+                                .bindService()));
         KeyPublisher http = begin(
                 parts,
                 KeyPublisher.start(
@@ -234,10 +241,7 @@ public final class Issuer implements AutoCloseable {
     }
 
     private static GrpcListener.Threads threads(Deque<AutoCloseable> parts, EventLoopGroup eventLoops, String name) {
-        ExecutorService workers = Executors.newFixedThreadPool(
-                WORKERS,
-                Thread.ofPlatform().daemon().name("issuer-" + name + "-", 0).factory());
-        begin(parts, workers::shutdownNow);
+        VirtualWorkers workers = begin(parts, new VirtualWorkers("issuer-" + name + "-", WORKERS));
         return new GrpcListener.Threads(eventLoops, workers);
     }
 

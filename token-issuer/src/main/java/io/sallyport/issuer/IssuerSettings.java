@@ -6,7 +6,9 @@ import io.sallyport.base.settings.Problems;
 import io.sallyport.base.settings.Settings;
 import io.sallyport.identity.GatewayId;
 import io.sallyport.identity.KeyWatch;
+import io.sallyport.issuer.service.SandboxLimits;
 import io.sallyport.issuer.store.PostgresSettings;
+import io.sallyport.issuer.store.RefreshRules;
 import java.nio.file.Path;
 import java.time.Duration;
 
@@ -18,10 +20,19 @@ import java.time.Duration;
  * @param store where the records are kept
  * @param keys the key directories
  * @param tokens how long tokens live
+ * @param refresh when a token is exchanged for the next one
+ * @param limits how often one sandbox may ask for tokens
  * @param auditFile where refusals and mints are written
  */
 public record IssuerSettings(
-        GatewayId gateway, Listeners listeners, Store store, Keys keys, Tokens tokens, Path auditFile) {
+        GatewayId gateway,
+        Listeners listeners,
+        Store store,
+        Keys keys,
+        Tokens tokens,
+        RefreshRules refresh,
+        SandboxLimits.Rates limits,
+        Path auditFile) {
     private static final Duration SECOND = Duration.ofSeconds(1);
 
     /**
@@ -106,6 +117,14 @@ public record IssuerSettings(
             tokens.problem("lifetime", "expected whole seconds: tokens count nothing smaller");
         }
 
+        RefreshRules refresh = refresh(settings.section("refresh"), maxLifetime, leeway);
+
+        Settings limits = settings.section("limits");
+        SandboxLimits.Rates rates = new SandboxLimits.Rates(
+                limits.integer("requests-per-minute", 30, 1, 1_000_000),
+                limits.integer("burst", 10, 1, 1_000_000),
+                limits.integer("concurrent", 8, 1, 10_000));
+
         Settings audit = settings.section("audit");
         Path auditFile = absolute(audit, "file");
 
@@ -117,7 +136,23 @@ public record IssuerSettings(
                 store,
                 keys,
                 new Tokens(lifetime, maxLifetime, leeway),
+                refresh,
+                rates,
                 auditFile);
+    }
+
+    private static RefreshRules refresh(Settings refresh, Duration maxLifetime, Duration leeway) {
+        return new RefreshRules(
+                refresh.duration("renewal-window", Duration.ofHours(24), Duration.ZERO, Duration.ofDays(365)),
+                refresh.duration("retry-grace", Duration.ofMinutes(2), Duration.ZERO, Duration.ofHours(1)),
+                refresh.choice(
+                        "bootstrap-reuse",
+                        RefreshRules.BootstrapReuse.class,
+                        RefreshRules.BootstrapReuse.RENEWAL_WINDOW),
+                refresh.choice("on-reuse", RefreshRules.OnReuse.class, RefreshRules.OnReuse.REFUSE),
+                refresh.integer("lineages", 8, 1, 1_000),
+                maxLifetime,
+                leeway);
     }
 
     private static Keys keys(Settings keys) {

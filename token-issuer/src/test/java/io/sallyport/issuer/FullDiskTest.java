@@ -11,7 +11,6 @@ import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.sallyport.api.feed.v1.GetRecordRequest;
 import io.sallyport.api.openshell01.RefreshSandboxTokenRequest;
-import io.sallyport.api.registry.v1.DeleteSandboxRequest;
 import io.sallyport.api.registry.v1.ListSandboxesRequest;
 import io.sallyport.api.registry.v1.MintBootstrapTokenRequest;
 import io.sallyport.api.registry.v1.RegisterSandboxRequest;
@@ -44,7 +43,7 @@ class FullDiskTest {
     @BeforeEach
     void mount() throws Exception {
         disk = Files.createDirectory(directory.resolve("disk"));
-        mounted = command("mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "tmpfs", disk.toString());
+        mounted = command("mount", "-t", "tmpfs", "-o", "size=5m,mode=0700", "tmpfs", disk.toString());
         assumeTrue(mounted, "needs to be root and allowed to mount a tmpfs");
     }
 
@@ -71,10 +70,6 @@ class FullDiskTest {
                                     .build()),
                     () -> issuer.registry()
                             .mintBootstrapToken(MintBootstrapTokenRequest.newBuilder()
-                                    .setId("alpha")
-                                    .build()),
-                    () -> issuer.registry()
-                            .deleteSandbox(DeleteSandboxRequest.newBuilder()
                                     .setId("alpha")
                                     .build()),
                     () -> issuer.tokens(issuer.assertionFor(token, REFRESH))
@@ -118,6 +113,51 @@ class FullDiskTest {
                     .contains("alpha", "later")
                     .containsAll(acknowledged)
                     .doesNotContain("x");
+        }
+    }
+
+    @Test
+    void whatTakesPassesBackGetsThroughAndNothingElseTakesItsRoom() throws Exception {
+        try (RunningIssuer issuer = RunningIssuer.in(directory, disk.resolve("issuer.db"))) {
+            issuer.register("alpha");
+            issuer.register("beta");
+            issuer.register("gamma");
+            SandboxClaims token = issuer.verify(issuer.mint("alpha"));
+            assertThat(disk.resolve("issuer.db-reserve")).hasSize(1024 * 1024);
+            fillDisk();
+            List<String> acknowledged = registerUntilItFails(issuer);
+
+            for (String[] command : new String[][] {
+                {"token", "revoke", "--id", token.tokenId().orElseThrow(), "--reason", "lost"},
+                {"sandbox", "revoke", "alpha", "--reason", "lost"},
+                {"sandbox", "stop", "gamma"},
+                {"sandbox", "delete", "beta"},
+                {"keys", "revoke", "some-key", "--reason", "leaked"}
+            }) {
+                RunningIssuer.Printed printed = issuer.command(command);
+                assertThat(printed.exitCode())
+                        .as(String.join(" ", command) + ": " + printed.err())
+                        .isZero();
+                assertThat(catchThrowableOfType(StatusRuntimeException.class, () -> issuer.register("between"))
+                                .getStatus()
+                                .getCode())
+                        .as("the room is not for others")
+                        .isEqualTo(Status.Code.UNAVAILABLE);
+            }
+            assertThat(disk.resolve("issuer.db-reserve")).doesNotExist();
+
+            issuer.restart();
+            assertThat(issuer.command("token", "revocations").out())
+                    .contains("token=" + token.tokenId().orElseThrow(), "sandbox=alpha", "key=some-key");
+            assertThat(issuer.command("sandbox", "list", "--all").out())
+                    .contains("sandbox=beta name=default/beta state=deleted")
+                    .contains("sandbox=gamma name=default/gamma state=stopped");
+            assertThat(ids(issuer)).containsAll(acknowledged);
+
+            Files.delete(disk.resolve("filler"));
+            RunningIssuer.await(() -> issuer.health(issuer.issuer().envoy(), "") == ServingStatus.SERVING);
+            RunningIssuer.await(() -> Files.exists(disk.resolve("issuer.db-reserve")));
+            issuer.register("after");
         }
     }
 

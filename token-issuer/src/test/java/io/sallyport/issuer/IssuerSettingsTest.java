@@ -8,7 +8,9 @@ import io.sallyport.base.settings.InvalidSettingsException;
 import io.sallyport.base.settings.Problems;
 import io.sallyport.base.settings.Settings;
 import io.sallyport.identity.GatewayId;
+import io.sallyport.issuer.service.SandboxLimits;
 import io.sallyport.issuer.store.PostgresSettings;
+import io.sallyport.issuer.store.RefreshRules;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -30,6 +32,8 @@ class IssuerSettingsTest {
             store: {sqlite: /var/lib/s/issuer.db}
             keys: {tokens: /etc/s/jwt, assertion: /etc/s/assertion, poll: 3s, jwks-max-age: 5m}
             tokens: {lifetime: 30m, max-lifetime: 12h, leeway: 5s}
+            refresh: {renewal-window: 2h, retry-grace: 1m, bootstrap-reuse: never, on-reuse: revoke-lineage, lineages: 2}
+            limits: {requests-per-minute: 60, burst: 5, concurrent: 3}
             audit: {file: /var/log/s/audit.jsonl}
             """;
 
@@ -50,6 +54,15 @@ class IssuerSettingsTest {
                                 Duration.ofSeconds(3),
                                 Duration.ofMinutes(5)),
                         new IssuerSettings.Tokens(Duration.ofMinutes(30), Duration.ofHours(12), Duration.ofSeconds(5)),
+                        new RefreshRules(
+                                Duration.ofHours(2),
+                                Duration.ofMinutes(1),
+                                RefreshRules.BootstrapReuse.NEVER,
+                                RefreshRules.OnReuse.REVOKE_LINEAGE,
+                                2,
+                                Duration.ofHours(12),
+                                Duration.ofSeconds(5)),
+                        new SandboxLimits.Rates(60, 5, 3),
                         Path.of("/var/log/s/audit.jsonl")));
     }
 
@@ -58,6 +71,22 @@ class IssuerSettingsTest {
         assertThat(read(GOOD.replaceAll("(?m)^tokens: .*\n", "")).tokens())
                 .isEqualTo(
                         new IssuerSettings.Tokens(Duration.ofHours(1), Duration.ofHours(24), Duration.ofSeconds(60)));
+    }
+
+    @Test
+    void renewalAndLimitsHaveDefaults() throws Exception {
+        IssuerSettings settings = read(GOOD.replaceAll("(?m)^(refresh|limits|tokens): .*\n", ""));
+
+        assertThat(settings.refresh())
+                .isEqualTo(new RefreshRules(
+                        Duration.ofHours(24),
+                        Duration.ofMinutes(2),
+                        RefreshRules.BootstrapReuse.RENEWAL_WINDOW,
+                        RefreshRules.OnReuse.REFUSE,
+                        8,
+                        Duration.ofHours(24),
+                        Duration.ofSeconds(60)));
+        assertThat(settings.limits()).isEqualTo(new SandboxLimits.Rates(30, 10, 8));
     }
 
     @Test

@@ -143,6 +143,7 @@ final class RunningIssuer implements AutoCloseable {
                 store: %2$s
                 keys: {tokens: %3$s/keys/jwt, assertion: %3$s/keys/assertion}
                 tokens: {lifetime: 1h, max-lifetime: 24h, leeway: 60s}
+                limits: {requests-per-minute: 1000000, burst: 1000, concurrent: 1000}
                 audit: {file: %1$s/audit.jsonl}
                 """.formatted(directory, store, keys));
     }

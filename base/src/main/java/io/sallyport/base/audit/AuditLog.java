@@ -1,6 +1,7 @@
 package io.sallyport.base.audit;
 
 import io.grpc.Status;
+import io.sallyport.base.Reason;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -194,7 +195,8 @@ public final class AuditLog implements Audit, AutoCloseable {
             json.writeStringProperty("at", event.at().toString());
             json.writeStringProperty("program", program);
             boolean refused = event.reason().statusCode() != Status.Code.OK;
-            json.writeStringProperty("event", refused ? "refused" : "minted");
+            json.writeStringProperty(
+                    "event", refused ? "refused" : event.reason() == Reason.REVOKED ? "revoked" : "minted");
             json.writeStringProperty("reason", event.reason().code());
             json.writeStringProperty("status", event.reason().statusCode().name());
             json.writeStringProperty("principal", event.principal());

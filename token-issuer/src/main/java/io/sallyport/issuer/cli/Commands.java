@@ -57,15 +57,20 @@ public final class Commands {
         TokenFiles files = new TokenFiles(names);
         CommandLine keys = new CommandLine(new Keys()).addSubcommand(new GenerateKeys(console));
         KeyCommands.addTo(keys, console, keyTimes, clock);
+        RevocationCommands.addToKeys(keys, console);
         root.addSubcommand(keys);
-        root.addSubcommand(new CommandLine(new Sandboxes())
+        CommandLine sandboxes = new CommandLine(new Sandboxes())
                 .addSubcommand(new CreateSandbox(console, files))
                 .addSubcommand(new GetSandbox(console))
                 .addSubcommand(new ListSandboxes(console))
-                .addSubcommand(new DeleteSandbox(console, files)));
-        root.addSubcommand(new CommandLine(new Tokens())
+                .addSubcommand(new DeleteSandbox(console, files));
+        RevocationCommands.addToSandboxes(sandboxes, console);
+        root.addSubcommand(sandboxes);
+        CommandLine tokens = new CommandLine(new Tokens())
                 .addSubcommand(new MintToken(console, files))
-                .addSubcommand(new InspectToken(console)));
+                .addSubcommand(new InspectToken(console));
+        RevocationCommands.addToTokens(tokens, console);
+        root.addSubcommand(tokens);
     }
 
     /** A command that only groups others: alone it is bad usage. */
@@ -82,17 +87,19 @@ public final class Commands {
         }
     }
 
-    @Command(name = "keys", description = "Makes and rotates keys.")
+    @Command(name = "keys", description = "Makes and rotates keys; takes back what a key has signed.")
     private static final class Keys extends Group {}
 
-    @Command(name = "sandbox", description = "Registers, shows and deletes sandboxes.")
+    @Command(name = "sandbox", description = "Registers, shows, stops, revokes and deletes sandboxes.")
     private static final class Sandboxes extends Group {}
 
-    @Command(name = "token", description = "Mints bootstrap tokens into files and pipes; shows what a token says.")
+    @Command(
+            name = "token",
+            description = "Mints bootstrap tokens into files and pipes; shows what a token says; takes it back.")
     private static final class Tokens extends Group {}
 
     /** Where the registry is. */
-    private static final class RegistryOption {
+    static final class RegistryOption {
         @Option(
                 names = "--registry",
                 paramLabel = "unix:/PATH",
@@ -457,7 +464,7 @@ public final class Commands {
         }
     }
 
-    private static String line(Sandbox sandbox) {
+    static String line(Sandbox sandbox) {
         String line = "sandbox=" + sandbox.getId() + " name=" + sandbox.getWorkspace() + "/" + sandbox.getName()
                 + " state=" + state(sandbox.getState()) + " created=" + instant(sandbox.getCreated());
         return sandbox.hasDeleted() ? line + " deleted=" + instant(sandbox.getDeleted()) : line;

@@ -69,6 +69,11 @@ final class TokenText {
         return Optional.ofNullable(texts.get("sandbox_id"));
     }
 
+    /** The claim {@code jti}, or empty. */
+    Optional<String> tokenId() {
+        return Optional.ofNullable(texts.get("jti"));
+    }
+
     /** The claim {@code lin}, or empty. */
     Optional<String> lineage() {
         return Optional.ofNullable(texts.get("lin"));

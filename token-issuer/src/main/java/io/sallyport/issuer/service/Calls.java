@@ -14,23 +14,23 @@ import io.sallyport.issuer.store.StoreBusyException;
 import io.sallyport.issuer.store.StoreUnavailableException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Answers calls: runs the work, turns what went wrong into a status, and leaves a line in the audit log for every
- * refusal and every mint.
+ * refusal, every mint and every revocation.
  *
  * <p>Neither a request nor an answer is ever logged: the text of a generated message would show its token.
  */
 public final class Calls {
-    /** The retry hint that gRPC clients with a retry policy obey, in milliseconds (gRFC A6). */
-    public static final Metadata.Key<String> RETRY_AFTER =
-            Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER);
+    /** When to come back, in milliseconds. */
+    public static final Metadata.Key<String> RETRY_AFTER = RetryHint.PUSHBACK;
 
     private static final Logger log = System.getLogger(Calls.class.getName());
-    private static final String RETRY_AFTER_MILLIS = "1000";
+    private static final Duration RETRY_AFTER_TROUBLE = Duration.ofSeconds(1);
 
     private final Audit audit;
     private final InstantSource clock;
@@ -60,7 +60,8 @@ public final class Calls {
         private final CallHeaders headers;
         private String principal;
         private @Nullable String sandboxAsked;
-        private @Nullable Reason minted;
+        private @Nullable Reason done;
+        private @Nullable Duration retryAfter;
         private String detail = "";
 
         private Call(String method, CallHeaders headers, String principal) {
@@ -87,11 +88,23 @@ public final class Calls {
             sandboxAsked = text.isEmpty() || SandboxId.isValid(text) ? text : "(not an id)";
         }
 
-        void minted(Reason reason, TokenMint.Minted token) {
-            minted = reason;
-            detail = "jti=" + token.claims().tokenId().orElse("") + " lin="
-                    + token.lineage().id() + " gen=" + token.lineage().generation() + " exp="
-                    + token.claims().expiresAt().getEpochSecond();
+        /** When to come back, should this be refused. */
+        void retryAfter(Duration wait) {
+            retryAfter = wait;
+        }
+
+        void minted(TokenMint.Minted token) {
+            done(
+                    token.why(),
+                    "jti=" + token.tokenId() + " lin=" + token.lineage().id() + " gen="
+                            + token.lineage().generation() + " exp="
+                            + token.expires().getEpochSecond());
+        }
+
+        /** Something was done that the audit log has a line for. */
+        void done(Reason reason, String what) {
+            done = reason;
+            detail = what;
         }
     }
 
@@ -127,8 +140,8 @@ public final class Calls {
             observer.onError(refuse(call, arrived, Reason.INTERNAL, e.getClass().getSimpleName()));
             return;
         }
-        if (call.minted != null) {
-            record(call, arrived, call.minted, call.detail);
+        if (call.done != null) {
+            record(call, arrived, call.done, call.detail);
         }
         observer.onNext(answer);
         observer.onCompleted();
@@ -140,11 +153,10 @@ public final class Calls {
         if (tellsDetail(reason) && !detail.isEmpty()) {
             status = status.withDescription(reason.text() + ": " + detail);
         }
-        Metadata trailers = new Metadata();
-        if (reason.statusCode() == Status.Code.UNAVAILABLE) {
-            trailers.put(RETRY_AFTER, RETRY_AFTER_MILLIS);
-        }
-        return status.asRuntimeException(trailers);
+        Duration wait = call.retryAfter != null
+                ? call.retryAfter
+                : reason.statusCode() == Status.Code.UNAVAILABLE ? RETRY_AFTER_TROUBLE : null;
+        return status.asRuntimeException(wait == null ? new Metadata() : RetryHint.of(status, wait));
     }
 
     /** Operators are told what exactly is wrong; sandboxes only ever see the reason's own text. */

@@ -3,6 +3,8 @@ package io.sallyport.issuer.service;
 import io.grpc.stub.StreamObserver;
 import io.sallyport.api.registry.v1.DeleteSandboxRequest;
 import io.sallyport.api.registry.v1.GetSandboxRequest;
+import io.sallyport.api.registry.v1.ListRevocationsRequest;
+import io.sallyport.api.registry.v1.ListRevocationsResponse;
 import io.sallyport.api.registry.v1.ListSandboxesRequest;
 import io.sallyport.api.registry.v1.ListSandboxesResponse;
 import io.sallyport.api.registry.v1.ListTokenFilesRequest;
@@ -10,17 +12,23 @@ import io.sallyport.api.registry.v1.ListTokenFilesResponse;
 import io.sallyport.api.registry.v1.MintBootstrapTokenRequest;
 import io.sallyport.api.registry.v1.MintBootstrapTokenResponse;
 import io.sallyport.api.registry.v1.RegisterSandboxRequest;
+import io.sallyport.api.registry.v1.RevokeRequest;
 import io.sallyport.api.registry.v1.Sandbox;
 import io.sallyport.api.registry.v1.SandboxRegistryGrpc;
+import io.sallyport.api.registry.v1.SetSandboxStateRequest;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import io.sallyport.identity.SandboxId;
+import io.sallyport.issuer.store.Revocation;
+import io.sallyport.issuer.store.Revocation.Subject;
 import io.sallyport.issuer.store.SandboxName;
 import io.sallyport.issuer.store.SandboxRecord;
 import io.sallyport.issuer.store.SandboxStore;
 import io.sallyport.issuer.store.SandboxStore.Registration;
 import io.sallyport.issuer.store.StoreUnavailableException;
 import io.sallyport.issuer.store.TokenFile;
+import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
@@ -35,12 +43,16 @@ public final class RegistryService extends SandboxRegistryGrpc.SandboxRegistryIm
     private final SandboxStore store;
     private final TokenMint mint;
     private final InstantSource clock;
+    private final Duration keepRevocations;
 
-    public RegistryService(Calls calls, SandboxStore store, TokenMint mint, InstantSource clock) {
+    /** @param keepRevocations how long anything that is revoked could be accepted or renewed */
+    public RegistryService(
+            Calls calls, SandboxStore store, TokenMint mint, InstantSource clock, Duration keepRevocations) {
         this.calls = calls;
         this.store = store;
         this.mint = mint;
         this.clock = clock;
+        this.keepRevocations = keepRevocations;
     }
 
     @Override
@@ -92,10 +104,7 @@ public final class RegistryService extends SandboxRegistryGrpc.SandboxRegistryIm
     @Override
     public void listSandboxes(ListSandboxesRequest request, StreamObserver<ListSandboxesResponse> observer) {
         calls.answer(SandboxRegistryGrpc.getListSandboxesMethod().getFullMethodName(), CALLER, observer, call -> {
-            if (request.getPageSize() < 0) {
-                throw new RejectedException(Reason.REQUEST_INVALID, "page_size is negative");
-            }
-            int limit = request.getPageSize() == 0 ? DEFAULT_PAGE : Math.min(request.getPageSize(), MAX_PAGE);
+            int limit = pageSize(request.getPageSize());
             Optional<SandboxId> after = request.getPageToken().isEmpty()
                     ? Optional.empty()
                     : Optional.of(Messages.sandboxId(request.getPageToken()));
@@ -117,13 +126,87 @@ public final class RegistryService extends SandboxRegistryGrpc.SandboxRegistryIm
             call.sandboxAsked(request.getId());
             SandboxId id = Messages.sandboxId(request.getId());
             TokenMint.Minted minted = mint.bootstrap(id, tokenFile(request));
-            call.minted(Reason.BOOTSTRAP_MINTED, minted);
+            call.minted(minted);
             return MintBootstrapTokenResponse.newBuilder()
                     .setToken(minted.token())
-                    .setExpires(Messages.timestamp(minted.claims().expiresAt()))
+                    .setExpires(Messages.timestamp(minted.expires()))
                     .setLineage(minted.lineage().id())
                     .build();
         });
+    }
+
+    @Override
+    public void setSandboxState(SetSandboxStateRequest request, StreamObserver<Sandbox> observer) {
+        calls.answer(SandboxRegistryGrpc.getSetSandboxStateMethod().getFullMethodName(), CALLER, observer, call -> {
+            call.sandboxAsked(request.getId());
+            SandboxId id = Messages.sandboxId(request.getId());
+            boolean stopped = switch (request.getState()) {
+                case SANDBOX_STATE_ACTIVE -> false;
+                case SANDBOX_STATE_STOPPED -> true;
+                default -> throw new RejectedException(Reason.REQUEST_INVALID, "state is neither active nor stopped");
+            };
+            SandboxRecord record =
+                    store.setStopped(id, stopped, clock.instant()).orElseThrow(() -> unknown(id));
+            if (record.state() == SandboxRecord.State.DELETED) {
+                throw new RejectedException(
+                        Reason.RECORD_DELETED, id + " at " + record.deleted().orElseThrow());
+            }
+            return Messages.sandbox(record);
+        });
+    }
+
+    @Override
+    public void revoke(RevokeRequest request, StreamObserver<io.sallyport.api.registry.v1.Revocation> observer) {
+        calls.answer(SandboxRegistryGrpc.getRevokeMethod().getFullMethodName(), CALLER, observer, call -> {
+            Subject subject = Messages.subject(request.getSubject());
+            String reason = reason(request);
+            Instant now = clock.instant();
+            // What a tainted key has signed could have been made at any time, and could say anything of its end.
+            Optional<Instant> until =
+                    subject instanceof Subject.Key ? Optional.empty() : Optional.of(now.plus(keepRevocations));
+            if (subject instanceof Subject.Sandbox(SandboxId id)) {
+                call.sandboxAsked(id.value());
+            }
+            Revocation revoked = store.revoke(new Revocation(subject, reason, now, until))
+                    .orElseThrow(() -> new RejectedException(Reason.RECORD_UNKNOWN, subject.name()));
+            call.done(Reason.REVOKED, Messages.text(subject) + " because: " + reason);
+            return Messages.revocation(revoked);
+        });
+    }
+
+    @Override
+    public void listRevocations(ListRevocationsRequest request, StreamObserver<ListRevocationsResponse> observer) {
+        calls.answer(SandboxRegistryGrpc.getListRevocationsMethod().getFullMethodName(), CALLER, observer, call -> {
+            int limit = pageSize(request.getPageSize());
+            Optional<Subject> after = request.getPageToken().isEmpty()
+                    ? Optional.empty()
+                    : Optional.of(Messages.subject(request.getPageToken()));
+            List<Revocation> found = store.revocations(after, limit + 1);
+            ListRevocationsResponse.Builder page = ListRevocationsResponse.newBuilder();
+            found.stream().limit(limit).map(Messages::revocation).forEach(page::addRevocations);
+            if (found.size() > limit) {
+                page.setNextPageToken(Messages.text(found.get(limit - 1).subject()));
+            }
+            return page.build();
+        });
+    }
+
+    private static int pageSize(int asked) throws RejectedException {
+        if (asked < 0) {
+            throw new RejectedException(Reason.REQUEST_INVALID, "page_size is negative");
+        }
+        return asked == 0 ? DEFAULT_PAGE : Math.min(asked, MAX_PAGE);
+    }
+
+    private static String reason(RevokeRequest request) throws RejectedException {
+        String reason = request.getReason();
+        if (reason.isBlank()
+                || reason.length() > Revocation.MAX_REASON
+                || reason.chars().anyMatch(Character::isISOControl)) {
+            throw new RejectedException(
+                    Reason.REQUEST_INVALID, "say why, in 1 to " + Revocation.MAX_REASON + " printable characters");
+        }
+        return reason;
     }
 
     @Override

@@ -6,10 +6,15 @@ import io.sallyport.identity.Lineage;
 import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
 import io.sallyport.identity.SandboxTokenMinter;
+import io.sallyport.issuer.store.RefreshRules;
+import io.sallyport.issuer.store.Revocation;
+import io.sallyport.issuer.store.SandboxRecord;
 import io.sallyport.issuer.store.SandboxRecord.State;
 import io.sallyport.issuer.store.SandboxStore;
-import io.sallyport.issuer.store.SandboxStore.Succession;
 import io.sallyport.issuer.store.StoreUnavailableException;
+import io.sallyport.issuer.store.Succession;
+import io.sallyport.issuer.store.TokenDraft;
+import io.sallyport.issuer.store.TokenDrafts;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -20,30 +25,34 @@ import java.util.Optional;
 /**
  * Makes tokens. No record, no token: each one has its place in a lineage of a living sandbox, and that place is on the
  * disk before anything is signed.
+ *
+ * <p>What is on the disk is what a token says, never the token: the same words under the same key give the same token
+ * again, on any replica.
  */
 public final class TokenMint {
     private final SandboxStore store;
     private final SandboxTokenMinter minter;
     private final Duration lifetime;
-    private final Duration leeway;
+    private final RefreshRules rules;
     private final InstantSource clock;
     private final IdSource ids;
+    private final TokenDrafts drafts = new Drafts();
 
     /**
      * @param lifetime of every token made here
-     * @param leeway how far clocks may disagree about the end of the token that asks for a refresh
+     * @param rules when a token is exchanged for the next one
      */
     public TokenMint(
             SandboxStore store,
             SandboxTokenMinter minter,
             Duration lifetime,
-            Duration leeway,
+            RefreshRules rules,
             InstantSource clock,
             IdSource ids) {
         this.store = store;
         this.minter = minter;
         this.lifetime = lifetime;
-        this.leeway = leeway;
+        this.rules = rules;
         this.clock = clock;
         this.ids = ids;
     }
@@ -52,22 +61,41 @@ public final class TokenMint {
      * A token, and what it says. Its text form never shows the token.
      *
      * @param token a secret
-     * @param claims its claims; the lineage is always present
+     * @param why how it came to be made
+     * @param tokenId {@code jti}
+     * @param lineage its place
+     * @param expires {@code exp}
      */
-    public record Minted(String token, SandboxClaims claims) {
+    public record Minted(String token, Reason why, String tokenId, Lineage lineage, Instant expires) {
         public Minted {
             Objects.requireNonNull(token, "token is null");
-            Objects.requireNonNull(claims, "claims is null");
-        }
-
-        /** The token's place. */
-        public Lineage lineage() {
-            return claims.lineage().orElseThrow();
+            Objects.requireNonNull(why, "why is null");
+            Objects.requireNonNull(tokenId, "tokenId is null");
+            Objects.requireNonNull(lineage, "lineage is null");
+            Objects.requireNonNull(expires, "expires is null");
         }
 
         @Override
         public String toString() {
-            return "Minted[" + claims + "]";
+            return "Minted[" + why + ", " + tokenId + ", " + lineage + ", " + expires + "]";
+        }
+    }
+
+    /** What new tokens say. */
+    private final class Drafts implements TokenDrafts {
+        @Override
+        public String newLineage() {
+            return ids.next();
+        }
+
+        @Override
+        public TokenDraft draft(SandboxId sandbox, Lineage place, Instant issuedAt) {
+            // Tokens count whole seconds (RFC 7519 NumericDate, as the gateway reads it).
+            Instant second = issuedAt.truncatedTo(ChronoUnit.SECONDS);
+            String tokenId = ids.next();
+            SandboxClaims claims = new SandboxClaims(
+                    sandbox, Optional.of(tokenId), Optional.of(place), second, second.plus(lifetime), minter.keyId());
+            return new TokenDraft(tokenId, place, claims.expiresAt(), claims.keyId(), minter.signingInput(claims));
         }
     }
 
@@ -75,77 +103,74 @@ public final class TokenMint {
      * The first token of a new lineage, for an operator or a driver.
      *
      * @param tokenFile where the token is about to be written, if it is
-     * @throws RejectedException {@link Reason#RECORD_UNKNOWN}, {@link Reason#RECORD_DELETED} or
-     *     {@link Reason#RECORD_STOPPED}
+     * @throws RejectedException {@link Reason#RECORD_UNKNOWN}, {@link Reason#RECORD_DELETED},
+     *     {@link Reason#RECORD_STOPPED} or {@link Reason#ISSUER_UNAVAILABLE}
      */
     public Minted bootstrap(SandboxId sandbox, Optional<String> tokenFile)
             throws RejectedException, StoreUnavailableException {
-        Instant now = clock.instant();
-        Succession succession = store.openLineage(sandbox, ids.next(), tokenFile, now);
-        return switch (succession) {
-            case Succession.Granted(Lineage lineage) -> sign(sandbox, lineage, now);
+        return switch (store.openLineage(sandbox, tokenFile, rules, drafts, clock.instant())) {
+            case Succession.Granted granted -> sign(granted);
             case Succession.NoRecord() -> throw new RejectedException(Reason.RECORD_UNKNOWN, sandbox.value());
-            case Succession.NotActive(var record) ->
+            case Succession.NotActive(SandboxRecord record) ->
                 throw new RejectedException(
                         record.state() == State.DELETED ? Reason.RECORD_DELETED : Reason.RECORD_STOPPED,
                         sandbox.value());
-            case Succession.NoLineage() -> throw new IllegalStateException("opening a lineage found none");
+            case Succession.KeyRevoked(String keyId) -> throw keyRevoked(keyId);
+            case Succession.Revoked _, Succession.TooOld _, Succession.NoLineage _, Succession.Reused _ ->
+                throw new IllegalStateException("opening a lineage looked at one");
         };
     }
 
     /**
-     * The next token of the lineage that a sandbox's own token belongs to.
+     * What a sandbox's own token is exchanged for.
      *
-     * @param token the claims of that token, as ext-authz verified them
-     * @throws RejectedException {@link Reason#TOKEN_EXPIRED}, {@link Reason#SANDBOX_UNKNOWN},
-     *     {@link Reason#SANDBOX_DELETED}, {@link Reason#SANDBOX_STOPPED} or {@link Reason#LINEAGE_UNKNOWN}
+     * @param token the claims of that token, as ext-authz verified them; it may have ended
+     * @throws RejectedException {@link Reason#TOKEN_EXPIRED}, {@link Reason#TOKEN_REVOKED}, {@link Reason#TOKEN_REUSED},
+     *     {@link Reason#SANDBOX_UNKNOWN}, {@link Reason#SANDBOX_DELETED}, {@link Reason#SANDBOX_STOPPED},
+     *     {@link Reason#LINEAGE_UNKNOWN} or {@link Reason#ISSUER_UNAVAILABLE}
      */
     public Minted refresh(SandboxClaims token) throws RejectedException, StoreUnavailableException {
-        Instant now = clock.instant();
-        // An assertion may live some seconds longer than the token it speaks of. Instant.MAX has no room for leeway.
-        if (!token.expiresAt().isAfter(now.minus(leeway))) {
-            throw new RejectedException(Reason.TOKEN_EXPIRED, "expired at " + token.expiresAt());
-        }
         SandboxId sandbox = token.sandbox();
-        if (token.lineage().isEmpty()) {
-            refuseUnlessActive(sandbox);
-            throw new RejectedException(Reason.LINEAGE_UNKNOWN, "the token has no lineage");
-        }
-        String lineageId = token.lineage().get().id();
-        return switch (store.advanceLineage(sandbox, lineageId, now)) {
-            case Succession.Granted(Lineage lineage) -> sign(sandbox, lineage, now);
+        return switch (store.refresh(token, rules, drafts, clock.instant())) {
+            case Succession.Granted granted -> sign(granted);
             case Succession.NoRecord() -> throw new RejectedException(Reason.SANDBOX_UNKNOWN, sandbox.value());
-            case Succession.NotActive(var record) -> throw notActive(sandbox, record.state());
-            case Succession.NoLineage() ->
-                throw new RejectedException(Reason.LINEAGE_UNKNOWN, "no lineage " + lineageId + " of this sandbox");
+            case Succession.NotActive(SandboxRecord record) ->
+                throw new RejectedException(
+                        record.state() == State.DELETED ? Reason.SANDBOX_DELETED : Reason.SANDBOX_STOPPED,
+                        sandbox.value());
+            case Succession.Revoked(Revocation.Subject subject) ->
+                throw new RejectedException(Reason.TOKEN_REVOKED, Messages.text(subject));
+            case Succession.TooOld() ->
+                throw new RejectedException(Reason.TOKEN_EXPIRED, "expired at " + token.expiresAt());
+            case Succession.NoLineage(String why) -> throw new RejectedException(Reason.LINEAGE_UNKNOWN, why);
+            case Succession.Reused reused -> throw reused(reused);
+            case Succession.KeyRevoked(String keyId) -> throw keyRevoked(keyId);
         };
     }
 
-    private void refuseUnlessActive(SandboxId sandbox) throws RejectedException, StoreUnavailableException {
-        var record = store.find(sandbox);
-        if (record.isEmpty()) {
-            throw new RejectedException(Reason.SANDBOX_UNKNOWN, sandbox.value());
-        }
-        if (record.get().state() != State.ACTIVE) {
-            throw notActive(sandbox, record.get().state());
-        }
+    private static RejectedException reused(Succession.Reused reused) {
+        StringBuilder detail = new StringBuilder("lin=" + reused.presented().id() + " gen="
+                + reused.presented().generation() + " newest=" + reused.newest());
+        reused.revoked().forEach(revocation -> detail.append(", revoked ").append(Messages.text(revocation.subject())));
+        return new RejectedException(Reason.TOKEN_REUSED, detail.toString());
     }
 
-    private static RejectedException notActive(SandboxId sandbox, State state) {
+    private static RejectedException keyRevoked(String keyId) {
         return new RejectedException(
-                state == State.DELETED ? Reason.SANDBOX_DELETED : Reason.SANDBOX_STOPPED, sandbox.value());
+                Reason.ISSUER_UNAVAILABLE, "key " + keyId + " signs and is tainted; activate another one");
     }
 
-    private Minted sign(SandboxId sandbox, Lineage lineage, Instant now) {
-        // Tokens count whole seconds (RFC 7519 NumericDate, as the gateway reads it).
-        Instant issuedAt = now.truncatedTo(ChronoUnit.SECONDS);
-        SandboxClaims claims = new SandboxClaims(
-                sandbox,
-                Optional.of(ids.next()),
-                Optional.of(lineage),
-                issuedAt,
-                issuedAt.plus(lifetime).truncatedTo(ChronoUnit.SECONDS),
-                minter.keyId());
-        return new Minted(minter.mint(claims), claims);
+    private Minted sign(Succession.Granted granted) throws RejectedException {
+        TokenDraft draft = granted.token();
+        String token = minter.sign(draft.keyId(), draft.signingInput())
+                .orElseThrow(() -> new RejectedException(
+                        Reason.ISSUER_UNAVAILABLE, "the private half of key " + draft.keyId() + " is not here"));
+        Reason why = switch (granted.kind()) {
+            case OPENED -> Reason.BOOTSTRAP_MINTED;
+            case ADVANCED -> Reason.TOKEN_REFRESHED;
+            case REPEATED -> Reason.TOKEN_REPEATED;
+            case REOPENED -> Reason.BOOTSTRAP_REUSED;
+        };
+        return new Minted(token, why, draft.tokenId(), draft.lineage(), draft.expires());
     }
 }

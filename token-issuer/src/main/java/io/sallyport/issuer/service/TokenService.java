@@ -10,10 +10,13 @@ import io.sallyport.api.openshell01.RefreshSandboxTokenResponse;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import io.sallyport.identity.SandboxClaims;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.time.Instant;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * The two methods of the gateway's API that Envoy sends to the issuer. Its other methods are unimplemented here.
@@ -21,16 +24,20 @@ import java.util.Set;
  * <p>The messages are those of API generation 0.1; on the wire both generations read the answer.
  */
 public final class TokenService extends OpenShellGrpc.OpenShellImplBase {
+    private static final Logger log = System.getLogger(TokenService.class.getName());
     private static final int MAX_EXTENSION_SERVICES = 64;
     private static final String CALLER = "anonymous";
 
     private final Calls calls;
     private final Assertions assertions;
+    private final SandboxLimits limits;
     private final TokenMint mint;
+    private final AtomicBoolean extensionsMentioned = new AtomicBoolean();
 
-    public TokenService(Calls calls, Assertions assertions, TokenMint mint) {
+    public TokenService(Calls calls, Assertions assertions, SandboxLimits limits, TokenMint mint) {
         this.calls = calls;
         this.assertions = assertions;
+        this.limits = limits;
         this.mint = mint;
     }
 
@@ -47,9 +54,15 @@ public final class TokenService extends OpenShellGrpc.OpenShellImplBase {
             SandboxClaims token = assertions.requireSandbox(call);
             call.sandboxAsked(token.sandbox().value());
             checkExtensions(request.getExtensionServiceNamesList());
-            TokenMint.Minted minted = mint.refresh(token);
-            call.minted(Reason.TOKEN_REFRESHED, minted);
-            Instant expires = minted.claims().expiresAt();
+            TokenMint.Minted minted;
+            try (SandboxLimits.Permit _ = limits.enter(token.sandbox(), call)) {
+                minted = mint.refresh(token);
+            }
+            if (request.getExtensionServiceNamesCount() > 0) {
+                sayOnceThatThereAreNoExtensions();
+            }
+            call.minted(minted);
+            Instant expires = minted.expires();
             return RefreshSandboxTokenResponse.newBuilder()
                     .setToken(minted.token())
                     .setExpiresAtMs(expires.toEpochMilli())
@@ -68,6 +81,15 @@ public final class TokenService extends OpenShellGrpc.OpenShellImplBase {
             }
             throw new RejectedException(Reason.SERVICE_ACCOUNT_REQUIRED, "");
         });
+    }
+
+    private void sayOnceThatThereAreNoExtensions() {
+        if (extensionsMentioned.compareAndSet(false, true)) {
+            log.log(
+                    Level.INFO,
+                    "a sandbox asked for credentials of extension services: its token was renewed, and there are none"
+                            + " from here. This is said once");
+        }
     }
 
     private static void checkExtensions(List<String> names) throws RejectedException {

@@ -72,6 +72,33 @@ final class EventLog {
                 complete));
     }
 
+    /**
+     * Forgets the oldest events: whoever has not come as far begins again with a snapshot.
+     *
+     * @param keep how many to keep
+     * @param before none that is newer than this
+     * @return how many were removed, at most as many as asked for
+     */
+    static int prune(Connection connection, long keep, Instant before, int limit) throws SQLException {
+        // The end is read without locking its row: events that come meanwhile are newer than what is removed.
+        long last = newest(connection) - keep;
+        long upTo = Sql.first(
+                        connection,
+                        row -> row.getLong("last"),
+                        "SELECT COALESCE(max(seq), 0) AS last FROM"
+                                + " (SELECT seq FROM events WHERE seq <= ? AND at < ? ORDER BY seq LIMIT ?) AS oldest",
+                        last,
+                        before.toEpochMilli(),
+                        limit)
+                .orElse(0L);
+        if (upTo == 0) {
+            return 0;
+        }
+        int removed = Sql.update(connection, "DELETE FROM events WHERE seq <= ?", upTo);
+        Sql.update(connection, "UPDATE feed SET pruned = ? WHERE pruned < ?", upTo, upTo);
+        return removed;
+    }
+
     private record Feed(FeedPosition position, long pruned) {}
 
     private static Feed feed(Connection connection) throws SQLException {

@@ -7,6 +7,7 @@ import java.sql.Statement;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.BlockingDeque;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -29,6 +30,9 @@ final class GroupCommit implements AutoCloseable {
 
     /** The transactions of the one thread that writes; nobody else calls these. */
     interface Session {
+        /** Why nothing but urgent work may be written now, if that is so. */
+        Optional<StoreUnavailableException> onlyUrgent();
+
         /** Begins a transaction that nobody else's can come between. */
         Connection begin() throws SQLException, StoreUnavailableException;
 
@@ -128,6 +132,11 @@ final class GroupCommit implements AutoCloseable {
         return await(task);
     }
 
+    /** How much waits for its turn. */
+    int waiting() {
+        return waiting.size();
+    }
+
     @Override
     public void close() {
         closed = true;
@@ -198,6 +207,13 @@ final class GroupCommit implements AutoCloseable {
     }
 
     private void write(List<Task<?>> batch) {
+        session.onlyUrgent()
+                .ifPresent(refusal -> batch.removeIf(task -> {
+                    if (!task.urgent) {
+                        task.fail(refusal, session);
+                    }
+                    return !task.urgent;
+                }));
         if (batch.size() == 1) {
             writeAlone(batch.getFirst());
         } else if (!batch.isEmpty() && !writeTogether(batch)) {

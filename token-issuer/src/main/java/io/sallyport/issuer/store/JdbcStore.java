@@ -1,6 +1,6 @@
 package io.sallyport.issuer.store;
 
-import io.sallyport.identity.Lineage;
+import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
 import io.sallyport.issuer.store.Revocation.Subject;
 import io.sallyport.issuer.store.SandboxRecord.Source;
@@ -13,7 +13,6 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
@@ -25,10 +24,15 @@ public final class JdbcStore implements SandboxStore {
     private static final Duration PATIENCE = Duration.ofSeconds(2);
     private static final int PROBE_BYTES = 32 * 1024;
 
+    /** Few enough that the writes of others hardly wait for them. */
+    private static final int PRUNED_AT_ONCE = 500;
+
     private final Database database;
+    private final Revocations revocations;
 
     JdbcStore(Database database) {
         this.database = database;
+        this.revocations = new Revocations(database);
     }
 
     /**
@@ -147,77 +151,43 @@ public final class JdbcStore implements SandboxStore {
     }
 
     @Override
-    public Succession openLineage(SandboxId id, String lineage, Optional<String> tokenFile, Instant at)
+    public Succession openLineage(
+            SandboxId id, Optional<String> tokenFile, RefreshRules rules, TokenDrafts drafts, Instant at)
             throws StoreUnavailableException {
+        Lineages lineages = new Lineages(rules, drafts, revocations);
         return database.write(connection -> {
             database.lock(connection, id);
-            Optional<Succession> refusal = refusal(connection, id);
-            if (refusal.isPresent()) {
-                return refusal.get();
-            }
-            LineageTable.open(connection, id, lineage, at);
-            if (tokenFile.isPresent()) {
-                TokenFileTable.insert(connection, id, tokenFile.get(), lineage);
-            }
-            return new Succession.Granted(new Lineage(lineage, 0));
+            return lineages.open(connection, id, tokenFile, at);
         });
     }
 
     @Override
-    public Succession advanceLineage(SandboxId id, String lineage, Instant at) throws StoreUnavailableException {
+    public Succession refresh(SandboxClaims token, RefreshRules rules, TokenDrafts drafts, Instant at)
+            throws StoreUnavailableException {
+        Lineages lineages = new Lineages(rules, drafts, revocations);
         return database.write(connection -> {
-            database.lock(connection, id);
-            Optional<Succession> refusal = refusal(connection, id);
-            if (refusal.isPresent()) {
-                return refusal.get();
-            }
-            OptionalLong generation = LineageTable.advance(connection, id, lineage, at);
-            return generation.isPresent()
-                    ? new Succession.Granted(new Lineage(lineage, generation.getAsLong()))
-                    : new Succession.NoLineage();
+            database.lock(connection, token.sandbox());
+            return lineages.refresh(connection, token, at);
         });
-    }
-
-    /** Why no token may be signed for a sandbox, if none may. */
-    private static Optional<Succession> refusal(Connection connection, SandboxId id) throws SQLException {
-        Optional<SandboxRecord> record = SandboxTable.find(connection, id);
-        if (record.isEmpty()) {
-            return Optional.of(new Succession.NoRecord());
-        }
-        return record.get().state() == State.ACTIVE
-                ? Optional.empty()
-                : Optional.of(new Succession.NotActive(record.get()));
     }
 
     @Override
     public Optional<Revocation> revoke(Revocation revocation) throws StoreUnavailableException {
         return database.writeUrgently(connection -> {
-            if (revocation.subject() instanceof Subject.Sandbox(SandboxId id)) {
-                database.lock(connection, id);
-                if (SandboxTable.find(connection, id).isEmpty()) {
-                    return Optional.empty();
-                }
+            Optional<SandboxId> owner = switch (revocation.subject()) {
+                case Subject.Sandbox(SandboxId id) -> Optional.of(id);
+                case Subject.Lineage(String lineage) -> LineageTable.sandboxOf(connection, lineage);
+                case Subject.Token _, Subject.Key _ -> Optional.empty();
+            };
+            if (owner.isPresent()) {
+                database.lock(connection, owner.get());
             }
-            return Optional.of(add(connection, revocation));
+            if (revocation.subject() instanceof Subject.Sandbox(SandboxId id)
+                    && SandboxTable.find(connection, id).isEmpty()) {
+                return Optional.empty();
+            }
+            return Optional.of(revocations.add(connection, revocation).getFirst());
         });
-    }
-
-    /** The revocation as it is now. */
-    private Revocation add(Connection connection, Revocation revocation) throws SQLException {
-        Subject subject = revocation.subject();
-        boolean isNew = RevocationTable.insert(connection, revocation);
-        Revocation known = RevocationTable.find(connection, subject)
-                .orElseThrow(() -> new SQLException("a revocation has gone within one transaction"));
-        boolean reachesFurther =
-                subject instanceof Subject.Sandbox && revocation.at().isAfter(known.at());
-        if (reachesFurther) {
-            RevocationTable.replace(connection, revocation);
-        }
-        if (isNew || reachesFurther) {
-            EventLog.revoked(connection, subject, revocation.at());
-            database.announce(connection);
-        }
-        return RevocationTable.find(connection, subject).orElse(known);
     }
 
     @Override
@@ -249,6 +219,17 @@ public final class JdbcStore implements SandboxStore {
     @Override
     public AutoCloseable onEvent(Runnable wake) {
         return database.onEvent(wake);
+    }
+
+    @Override
+    public boolean prune(RefreshRules rules, long keepEvents, Duration keepEventsFor, Instant at)
+            throws StoreUnavailableException {
+        return database.write(connection -> {
+            int lineages = LineageTable.prune(connection, rules, at, PRUNED_AT_ONCE);
+            int old = RevocationTable.prune(connection, at, PRUNED_AT_ONCE);
+            int events = EventLog.prune(connection, keepEvents, at.minus(keepEventsFor), PRUNED_AT_ONCE);
+            return Math.max(lineages, Math.max(old, events)) == PRUNED_AT_ONCE;
+        });
     }
 
     @Override

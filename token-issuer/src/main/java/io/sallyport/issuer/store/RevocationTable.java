@@ -6,6 +6,8 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 
@@ -20,6 +22,31 @@ final class RevocationTable {
                 "SELECT kind, name, reason, revoked, kept_until FROM revocations WHERE kind = ? AND name = ?",
                 kind(subject),
                 subject.name());
+    }
+
+    /** Which of these is revoked, if any is. */
+    static Optional<Subject> firstOf(Connection connection, List<Subject> subjects) throws SQLException {
+        List<String> values = new ArrayList<>();
+        for (Subject subject : subjects) {
+            values.add(kind(subject));
+            values.add(subject.name());
+        }
+        return Sql.first(
+                connection,
+                row -> subject(row.getString("kind"), row.getString("name")),
+                "SELECT kind, name FROM revocations WHERE (kind, name) IN (VALUES "
+                        + String.join(", ", Collections.nCopies(subjects.size(), "(?, ?)")) + ") LIMIT 1",
+                values.toArray());
+    }
+
+    /** Removes what has been kept for long enough; how many, at most as many as asked for. */
+    static int prune(Connection connection, Instant at, int limit) throws SQLException {
+        return Sql.update(
+                connection,
+                "DELETE FROM revocations WHERE (kind, name) IN"
+                        + " (SELECT kind, name FROM revocations WHERE kept_until < ? LIMIT ?)",
+                at.toEpochMilli(),
+                limit);
     }
 
     /** In the order of kinds and names, behind one of them or from the beginning. */

@@ -1,6 +1,6 @@
 package io.sallyport.issuer.store;
 
-import io.sallyport.identity.Lineage;
+import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
 import java.time.Duration;
 import java.time.Instant;
@@ -54,19 +54,27 @@ public interface SandboxStore extends AutoCloseable {
             throws StoreUnavailableException;
 
     /**
-     * Opens a lineage for a living sandbox, at generation 0.
+     * Opens a lineage for a living sandbox, at generation 0. The ones that moved least lately give way if there are too
+     * many.
      *
-     * @param lineage its id, never used before
      * @param tokenFile where its first token is about to be written, if it is
      */
-    Succession openLineage(SandboxId id, String lineage, Optional<String> tokenFile, Instant at)
+    Succession openLineage(SandboxId id, Optional<String> tokenFile, RefreshRules rules, TokenDrafts drafts, Instant at)
             throws StoreUnavailableException;
 
-    /** Moves a lineage of a living sandbox forward by one generation. */
-    Succession advanceLineage(SandboxId id, String lineage, Instant at) throws StoreUnavailableException;
+    /**
+     * Exchanges a token for the next one of its lineage: compare-and-set, so that of many who ask with the same token
+     * each gets the same answer, from whichever process. Whatever was revoked by then is refused.
+     *
+     * @param token what a genuine token says, one that has ended too
+     */
+    Succession refresh(SandboxClaims token, RefreshRules rules, TokenDrafts drafts, Instant at)
+            throws StoreUnavailableException;
 
     /**
-     * Takes passes back. What is revoked already stays as it is, but for a sandbox, whose newer tokens are taken back too.
+     * Takes passes back: gets through on a full disk, where the database can give that. What is revoked already stays as
+     * it is, but for a sandbox, whose newer tokens are taken back too. A lineage is revoked with those that its bootstrap
+     * token opened, and whether it is known or not.
      *
      * @return the revocation as it is now; empty for a sandbox whose id was never registered
      */
@@ -109,6 +117,17 @@ public interface SandboxStore extends AutoCloseable {
     /** Where tokens of a sandbox were to be written, in the order of their paths. */
     List<TokenFile> tokenFiles(SandboxId id) throws StoreUnavailableException;
 
+    /**
+     * Removes some of what says nothing any more: lineages that nothing can renew, revocations that were kept for long
+     * enough, old events.
+     *
+     * @param keepEvents how many of the newest events stay
+     * @param keepEventsFor how long every event stays
+     * @return whether there may be more to remove
+     */
+    boolean prune(RefreshRules rules, long keepEvents, Duration keepEventsFor, Instant at)
+            throws StoreUnavailableException;
+
     /** Writes something of no meaning durably: returns if and only if the store can be written. */
     void probe(Instant at) throws StoreUnavailableException;
 
@@ -131,20 +150,5 @@ public interface SandboxStore extends AutoCloseable {
 
         /** The id was deleted; it never comes back. */
         record IdDeleted(SandboxRecord tombstone) implements Registration {}
-    }
-
-    /** What became of the wish for a token. */
-    sealed interface Succession {
-        /** A token of this place in this lineage may be signed. */
-        record Granted(Lineage lineage) implements Succession {}
-
-        /** No such id was ever registered. */
-        record NoRecord() implements Succession {}
-
-        /** The sandbox is stopped or deleted. */
-        record NotActive(SandboxRecord record) implements Succession {}
-
-        /** The sandbox has no such lineage. */
-        record NoLineage() implements Succession {}
     }
 }

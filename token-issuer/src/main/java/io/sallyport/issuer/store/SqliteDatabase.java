@@ -27,7 +27,7 @@ final class SqliteDatabase implements Database {
         readers = new SqliteReaders(file);
         events = new EventWaker(() -> readers.read(EventLog::newest), POLL);
         try {
-            session = new SqliteSession(file, events::tell).open();
+            session = new SqliteSession(file, file.reserve(System::nanoTime), events::tell).open();
         } catch (SQLException e) {
             events.close();
             readers.close();

@@ -18,6 +18,7 @@ import java.sql.Statement;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
+import java.util.function.LongSupplier;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
 import org.jspecify.annotations.Nullable;
@@ -66,6 +67,11 @@ final class SqliteFile {
         if (!identity(path).equals(identity)) {
             throw new IOException("the file was moved or replaced; restart the issuer");
         }
+    }
+
+    /** The room beside the file that is kept for what must get through. */
+    DiskReserve reserve(LongSupplier nanos) {
+        return new DiskReserve(path.resolveSibling(path.getFileName() + "-reserve"), nanos);
     }
 
     /** A connection for the one thread that writes. It never waits for another process by itself. */

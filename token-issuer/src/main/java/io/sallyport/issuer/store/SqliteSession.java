@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -21,13 +22,18 @@ final class SqliteSession implements GroupCommit.Session {
     private static final Duration BETWEEN_TRIES = Duration.ofMillis(1);
 
     private final SqliteFile file;
+    private final DiskReserve reserve;
     private final Runnable afterEvents;
     private @Nullable Connection connection;
     private boolean announced;
 
-    /** @param afterEvents called after each commit of a transaction in which {@link #announce} was called */
-    SqliteSession(SqliteFile file, Runnable afterEvents) {
+    /**
+     * @param reserve given up when something urgent does not fit on the disk
+     * @param afterEvents called after each commit of a transaction in which {@link #announce} was called
+     */
+    SqliteSession(SqliteFile file, DiskReserve reserve, Runnable afterEvents) {
         this.file = file;
+        this.reserve = reserve;
         this.afterEvents = afterEvents;
     }
 
@@ -90,8 +96,23 @@ final class SqliteSession implements GroupCommit.Session {
     }
 
     @Override
+    public Optional<StoreUnavailableException> onlyUrgent() {
+        return reserve.isKept()
+                ? Optional.empty()
+                : Optional.of(new StoreUnavailableException("the disk of " + file
+                        + " is full: only revocations and deletions are written; free some space"));
+    }
+
+    @Override
     public boolean makeRoom(Exception failure) {
-        return false;
+        return isFull(failure) && reserve.giveUp();
+    }
+
+    /** SQLite says so itself, or its files do. */
+    private static boolean isFull(Exception failure) {
+        return failure instanceof SQLiteException e
+                && (e.getResultCode() == SQLiteErrorCode.SQLITE_FULL
+                        || (e.getErrorCode() & 0xff) == SQLiteErrorCode.SQLITE_IOERR.code);
     }
 
     @Override

@@ -2,6 +2,7 @@ package io.sallyport.issuer.service;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.rpc.RetryInfo;
 import io.grpc.Context;
 import io.grpc.Metadata;
 import io.grpc.Status;
@@ -11,14 +12,13 @@ import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import io.sallyport.base.audit.AuditEvent;
 import io.sallyport.identity.Lineage;
-import io.sallyport.identity.SandboxClaims;
-import io.sallyport.identity.SandboxId;
 import io.sallyport.issuer.store.StoreBusyException;
 import io.sallyport.issuer.store.StoreUnavailableException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -67,6 +67,12 @@ class CallsTest {
             Metadata trailers = error == null ? null : error.getTrailers();
             return trailers == null ? null : trailers.get(Calls.RETRY_AFTER);
         }
+
+        <T> T trailer(Metadata.Key<T> key) {
+            Metadata trailers =
+                    Objects.requireNonNull(Objects.requireNonNull(error).getTrailers());
+            return Objects.requireNonNull(trailers.get(key));
+        }
     }
 
     @Test
@@ -81,18 +87,11 @@ class CallsTest {
     @Test
     void aMintLeavesALineWithoutTheToken() {
         TokenMint.Minted minted = new TokenMint.Minted(
-                "the-token",
-                new SandboxClaims(
-                        new SandboxId("alpha"),
-                        Optional.of("j"),
-                        Optional.of(new Lineage("l", 3)),
-                        NOW,
-                        NOW.plusSeconds(60),
-                        "kid"));
+                "the-token", Reason.TOKEN_REFRESHED, "j", new Lineage("l", 3), NOW.plusSeconds(60));
         calls.answer("p.S/M", "anonymous", answer, call -> {
             call.principal("sandbox;id=\"alpha\"");
             call.sandboxAsked("alpha");
-            call.minted(Reason.TOKEN_REFRESHED, minted);
+            call.minted(minted);
             return minted.token();
         });
 
@@ -138,6 +137,24 @@ class CallsTest {
             assertThat(event.reason()).isEqualTo(reason);
             assertThat(event.detail()).isEqualTo("the detail");
         });
+    }
+
+    @Test
+    void whoIsOverALimitIsToldWhenToComeBackInBothWays() throws Exception {
+        calls.answer("p.S/M", "anonymous", answer, call -> {
+            call.retryAfter(Duration.ofNanos(1_500_000_001));
+            throw new RejectedException(Reason.TOO_MANY_REFRESHES, "");
+        });
+
+        assertThat(answer.status().getCode()).isEqualTo(Status.Code.RESOURCE_EXHAUSTED);
+        assertThat(answer.retryAfter()).isEqualTo("1501");
+        com.google.rpc.Status details = answer.trailer(RetryHint.DETAILS);
+        assertThat(details.getCode()).isEqualTo(Status.Code.RESOURCE_EXHAUSTED.value());
+        assertThat(details.getDetails(0).unpack(RetryInfo.class).getRetryDelay())
+                .isEqualTo(com.google.protobuf.Duration.newBuilder()
+                        .setSeconds(1)
+                        .setNanos(501_000_000)
+                        .build());
     }
 
     @Test

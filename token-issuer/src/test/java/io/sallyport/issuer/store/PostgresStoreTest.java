@@ -39,6 +39,7 @@ class PostgresStoreTest extends SandboxStoreContract {
     private static final SandboxId ALPHA = new SandboxId("alpha");
     private static final SandboxName NAME = SandboxName.of("", "one");
 
+    private final TestDrafts drafts = new TestDrafts();
     private final PostgresServer server;
     private final String database;
 
@@ -489,7 +490,7 @@ class PostgresStoreTest extends SandboxStoreContract {
                             case 2 -> store.setStopped(id, random.nextBoolean(), NOW);
                             case 3 -> store.revoke(revocation(new Subject.Sandbox(id)));
                             case 4 -> store.revoke(revocation(new Subject.Token("t" + random.nextInt(9))));
-                            default -> store.openLineage(id, worker + "-" + i, Optional.of("/f"), NOW);
+                            default -> store.openLineage(id, Optional.of("/f"), RULES, drafts, NOW);
                         }
                     }
                     return 0;

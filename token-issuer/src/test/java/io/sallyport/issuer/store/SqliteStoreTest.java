@@ -33,6 +33,8 @@ class SqliteStoreTest extends SandboxStoreContract {
     private static final SandboxId ALPHA = new SandboxId("alpha");
     private static final SandboxName NAME = SandboxName.of("", "one");
 
+    private final TestDrafts drafts = new TestDrafts();
+
     @TempDir
     private Path directory;
 
@@ -145,7 +147,7 @@ class SqliteStoreTest extends SandboxStoreContract {
     void aFullDatabaseRefusesEveryWriteAnswersEveryReadAndRecovers() throws Exception {
         try (JdbcStore store = JdbcStore.sqlite(directory.resolve("other.db"))) {
             store.register(ALPHA, NAME, Source.REGISTRY, NOW);
-            store.openLineage(ALPHA, "l1", Optional.empty(), NOW);
+            store.openLineage(ALPHA, Optional.empty(), RULES, drafts, NOW);
             int pages = store.database().write(connection -> Integer.parseInt(pragma(connection, "page_count")));
             // As good as a disk without a free page: the pragma holds on this connection, until it fails.
             limit(store, pages);
@@ -157,8 +159,8 @@ class SqliteStoreTest extends SandboxStoreContract {
             assertThat(store.find(ALPHA)).isPresent();
             assertThat(store.list(Optional.empty(), 10, true)).isNotEmpty();
             store.probe(NOW);
-            assertThat(store.openLineage(ALPHA, "l2", Optional.empty(), NOW))
-                    .isInstanceOf(SandboxStore.Succession.Granted.class);
+            assertThat(store.openLineage(ALPHA, Optional.empty(), RULES, drafts, NOW))
+                    .isInstanceOf(Succession.Granted.class);
         }
     }
 

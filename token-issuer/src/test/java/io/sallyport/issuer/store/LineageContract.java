@@ -1,0 +1,608 @@
+package io.sallyport.issuer.store;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.sallyport.identity.Lineage;
+import io.sallyport.identity.SandboxClaims;
+import io.sallyport.identity.SandboxId;
+import io.sallyport.issuer.store.RefreshRules.BootstrapReuse;
+import io.sallyport.issuer.store.RefreshRules.OnReuse;
+import io.sallyport.issuer.store.Revocation.Subject;
+import io.sallyport.issuer.store.SandboxRecord.Source;
+import io.sallyport.issuer.store.SandboxRecord.State;
+import io.sallyport.issuer.store.Succession.Kind;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.Function;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** What every store promises of lineages: who may exchange which token for which, and when. */
+abstract class LineageContract {
+    static final Instant START = Instant.parse("2026-11-24T10:00:00.250Z");
+    static final SandboxId ONE = new SandboxId("one");
+    static final SandboxId OTHER = new SandboxId("other");
+    static final RefreshRules RULES = new RefreshRules(
+            Duration.ofHours(24),
+            Duration.ofMinutes(2),
+            BootstrapReuse.RENEWAL_WINDOW,
+            OnReuse.REFUSE,
+            3,
+            Duration.ofHours(24),
+            Duration.ofSeconds(60));
+
+    private final TestDrafts drafts = new TestDrafts();
+    private RefreshRules rules = RULES;
+    private Instant now = START;
+    private SandboxStore tokens;
+
+    /** The same database each time within one test. */
+    abstract SandboxStore open() throws Exception;
+
+    @BeforeEach
+    void openTokens() throws Exception {
+        tokens = open();
+    }
+
+    @AfterEach
+    void closeTokens() {
+        tokens.close();
+    }
+
+    private void after(Duration time) {
+        now = now.plus(time);
+    }
+
+    private void register(SandboxId id) throws Exception {
+        var _ = tokens.register(id, SandboxName.of("", id.value()), Source.REGISTRY, now);
+    }
+
+    private SandboxClaims bootstrap(SandboxId id) throws Exception {
+        return granted(Kind.OPENED, tokens.openLineage(id, Optional.empty(), rules, drafts, now));
+    }
+
+    /** The first token of a sandbox that is known from now on. */
+    private SandboxClaims begin() throws Exception {
+        register(ONE);
+        return bootstrap(ONE);
+    }
+
+    private Succession refresh(SandboxClaims token) throws Exception {
+        return tokens.refresh(token, rules, drafts, now);
+    }
+
+    private SandboxClaims next(SandboxClaims token) throws Exception {
+        return granted(Kind.ADVANCED, refresh(token));
+    }
+
+    private SandboxClaims granted(Kind kind, Succession outcome) {
+        assertThat(outcome).isInstanceOf(Succession.Granted.class);
+        Succession.Granted granted = (Succession.Granted) outcome;
+        assertThat(granted.kind()).isEqualTo(kind);
+        return drafts.of(granted.token());
+    }
+
+    private static Lineage place(SandboxClaims token) {
+        return token.lineage().orElseThrow();
+    }
+
+    private Revocation revoke(Subject subject) throws Exception {
+        return tokens.revoke(new Revocation(subject, "r", now, Optional.of(now.plus(rules.retention()))))
+                .orElseThrow();
+    }
+
+    private void assertRevoked(SandboxClaims token, Subject by) throws Exception {
+        assertThat(refresh(token)).isEqualTo(new Succession.Revoked(by));
+    }
+
+    // Forward.
+
+    @Test
+    void aLineageBeginsAtZeroAndMovesByOne() throws Exception {
+        SandboxClaims first = begin();
+        SandboxClaims second = next(first);
+        SandboxClaims third = next(second);
+
+        assertThat(place(first).generation()).isZero();
+        assertThat(place(second)).isEqualTo(new Lineage(place(first).id(), 1));
+        assertThat(place(third)).isEqualTo(new Lineage(place(first).id(), 2));
+        assertThat(place(bootstrap(ONE)).id()).isNotEqualTo(place(first).id());
+    }
+
+    @Test
+    void nothingIsGrantedWithoutALivingSandboxAndALineageOfItsOwn() throws Exception {
+        assertThat(tokens.openLineage(ONE, Optional.of("/a"), rules, drafts, now))
+                .isEqualTo(new Succession.NoRecord());
+        assertThat(tokens.tokenFiles(ONE)).isEmpty();
+        SandboxClaims token = begin();
+        register(OTHER);
+        SandboxClaims stolen =
+                new SandboxClaims(OTHER, token.tokenId(), token.lineage(), token.issuedAt(), token.expiresAt(), "k1");
+        SandboxClaims without =
+                new SandboxClaims(ONE, Optional.empty(), Optional.empty(), token.issuedAt(), token.expiresAt(), "k1");
+        SandboxClaims unknown = new SandboxClaims(
+                ONE, token.tokenId(), Optional.of(new Lineage("x", 1)), token.issuedAt(), token.expiresAt(), "k1");
+
+        assertThat(refresh(without)).isInstanceOf(Succession.NoLineage.class);
+        assertThat(refresh(unknown)).isInstanceOf(Succession.NoLineage.class);
+        // A bootstrap token of a lineage that has gone opens a new one, but of its own sandbox.
+        assertThat(place(granted(Kind.REOPENED, refresh(stolen))).id())
+                .isNotEqualTo(place(token).id());
+        assertThat(place(next(token)).generation())
+                .as("the lineage is as it was")
+                .isEqualTo(1);
+
+        var _ = tokens.setStopped(ONE, true, now);
+        assertThat(refresh(token)).isInstanceOf(Succession.NotActive.class);
+        assertThat(tokens.openLineage(ONE, Optional.empty(), rules, drafts, now))
+                .isInstanceOf(Succession.NotActive.class);
+        var _ = tokens.delete(ONE, now);
+        assertThat(refresh(token)).isInstanceOf(Succession.NotActive.class);
+        assertThat(refresh(new SandboxClaims(
+                        new SandboxId("nobody"), token.tokenId(), token.lineage(), START, token.expiresAt(), "k1")))
+                .isEqualTo(new Succession.NoRecord());
+    }
+
+    // Again.
+
+    @Test
+    void theTokenJustConsumedGetsTheSameAgainWithinTheGraceAcrossARestartAndARotation() throws Exception {
+        for (SandboxClaims token : List.of(begin(), next(bootstrap(ONE)))) {
+            Succession.Granted first = (Succession.Granted) refresh(token);
+            drafts.activate("k2");
+            after(rules.retryGrace());
+            tokens.close();
+            tokens = open();
+
+            assertThat(refresh(token)).isEqualTo(new Succession.Granted(Kind.REPEATED, first.token()));
+            assertThat(first.token().keyId()).as("of the time").isEqualTo("k1");
+            drafts.activate("k1");
+        }
+    }
+
+    @Test
+    void afterTheGraceItIsReuse() throws Exception {
+        SandboxClaims token = next(begin());
+        SandboxClaims newest = next(token);
+        after(rules.retryGrace().plusMillis(1));
+
+        assertThat(refresh(token)).isEqualTo(new Succession.Reused(place(token), 2, List.of()));
+        assertThat(place(next(newest)).generation()).as("the owner goes on").isEqualTo(3);
+    }
+
+    @Test
+    void onceTheSuccessorIsConsumedItIsReuseWithinTheGraceToo() throws Exception {
+        SandboxClaims token = next(begin());
+        SandboxClaims newest = next(next(token));
+
+        assertThat(refresh(token)).isEqualTo(new Succession.Reused(place(token), 3, List.of()));
+        assertThat(place(next(newest)).generation()).isEqualTo(4);
+    }
+
+    @Test
+    void reuseTakesTheLineageBackIfTheRulesSaySo() throws Exception {
+        rules = with(BootstrapReuse.RENEWAL_WINDOW, OnReuse.REVOKE_LINEAGE);
+        SandboxClaims other = begin();
+        SandboxClaims token = next(bootstrap(ONE));
+        SandboxClaims newest = next(next(token));
+        Subject lineage = new Subject.Lineage(place(token).id());
+
+        Succession.Reused reused = (Succession.Reused) refresh(token);
+
+        assertThat(reused.revoked()).extracting(Revocation::subject).containsExactly(lineage);
+        assertThat(tokens.revocation(lineage)).isPresent();
+        assertRevoked(newest, lineage);
+        assertThat(place(next(other)).generation())
+                .as("its other lineages go on")
+                .isEqualTo(1);
+    }
+
+    @Test
+    void reuseTakesTheWholeSandboxBackIfTheRulesSaySo() throws Exception {
+        rules = with(BootstrapReuse.RENEWAL_WINDOW, OnReuse.REVOKE_SANDBOX);
+        SandboxClaims other = begin();
+        SandboxClaims token = next(bootstrap(ONE));
+        SandboxClaims newest = next(next(token));
+
+        assertThat(refresh(token)).isInstanceOf(Succession.Reused.class);
+
+        assertRevoked(newest, new Subject.Sandbox(ONE));
+        assertRevoked(other, new Subject.Sandbox(ONE));
+        assertThat(place(next(bootstrap(ONE))).generation())
+                .as("and it begins anew")
+                .isEqualTo(1);
+    }
+
+    // The bootstrap token, again and again.
+
+    @Test
+    void aBootstrapTokenOpensNewLineagesAsLongAsItCanBeRenewed() throws Exception {
+        SandboxClaims bootstrap = begin();
+        SandboxClaims running = next(bootstrap);
+        after(rules.retryGrace().plusMillis(1));
+
+        Succession.Granted fork = (Succession.Granted) refresh(bootstrap);
+        assertThat(fork.kind()).isEqualTo(Kind.REOPENED);
+        assertThat(fork.token().lineage().generation())
+                .as("no bootstrap token again")
+                .isEqualTo(1);
+        assertThat(fork.token().lineage().id()).isNotEqualTo(place(bootstrap).id());
+        assertThat(refresh(bootstrap)).as("a retry").isEqualTo(new Succession.Granted(Kind.REPEATED, fork.token()));
+        assertThat(place(next(running)).generation()).as("nobody is stranded").isEqualTo(2);
+        SandboxClaims restarted = next(drafts.of(fork.token()));
+
+        granted(Kind.REOPENED, refresh(bootstrap));
+        assertThat(place(next(restarted)).generation()).isEqualTo(3);
+
+        now = bootstrap
+                .expiresAt()
+                .plus(rules.renewalWindow())
+                .plus(rules.leeway())
+                .minusMillis(1);
+        granted(Kind.REOPENED, refresh(bootstrap));
+        after(Duration.ofMillis(1));
+        assertThat(refresh(bootstrap)).isEqualTo(new Succession.TooOld());
+    }
+
+    @Test
+    void aBootstrapTokenMayEndWithItself() throws Exception {
+        rules = with(BootstrapReuse.UNTIL_EXPIRY, OnReuse.REFUSE);
+        SandboxClaims bootstrap = begin();
+        next(bootstrap);
+
+        now = bootstrap.expiresAt().plus(rules.leeway()).minusMillis(1);
+        granted(Kind.REOPENED, refresh(bootstrap));
+        after(rules.retryGrace().plusMillis(1));
+        assertThat(refresh(bootstrap)).isEqualTo(new Succession.TooOld());
+    }
+
+    @Test
+    void aBootstrapTokenMayBeGoodForOneLineageAlone() throws Exception {
+        rules = with(BootstrapReuse.NEVER, OnReuse.REFUSE);
+        SandboxClaims bootstrap = begin();
+        next(bootstrap);
+        granted(Kind.REPEATED, refresh(bootstrap));
+        after(rules.retryGrace().plusMillis(1));
+
+        assertThat(refresh(bootstrap)).isEqualTo(new Succession.Reused(place(bootstrap), 1, List.of()));
+    }
+
+    @ParameterizedTest
+    @EnumSource(BootstrapReuse.class)
+    void aBootstrapTokenThatWasNeverUsedIsGoodForTheWholeWindow(BootstrapReuse reuse) throws Exception {
+        rules = with(reuse, OnReuse.REFUSE);
+        SandboxClaims bootstrap = begin();
+        now = bootstrap.expiresAt().plus(rules.renewalWindow());
+
+        assertThat(place(next(bootstrap)).generation()).isEqualTo(1);
+    }
+
+    // Time.
+
+    @ParameterizedTest
+    @CsvSource({"-1, true", "0, false", "1, false"})
+    void aTokenIsRenewedUntilItsWindowAndTheLeewayAreOver(long millis, boolean renewed) throws Exception {
+        SandboxClaims token = next(begin());
+        now = token.expiresAt().plus(rules.renewalWindow()).plus(rules.leeway()).plusMillis(millis);
+
+        if (renewed) {
+            next(token);
+        } else {
+            assertThat(refresh(token)).isEqualTo(new Succession.TooOld());
+        }
+    }
+
+    @Test
+    void aTokenWithoutEndIsRenewed() throws Exception {
+        SandboxClaims token = begin();
+
+        next(new SandboxClaims(ONE, token.tokenId(), token.lineage(), token.issuedAt(), Instant.MAX, "k1"));
+    }
+
+    // How many.
+
+    @Test
+    void theLineageThatMovedLeastLatelyGivesWay() throws Exception {
+        SandboxClaims first = next(begin());
+        after(Duration.ofSeconds(1));
+        SandboxClaims idle = next(bootstrap(ONE));
+        after(Duration.ofSeconds(1));
+        SandboxClaims third = bootstrap(ONE);
+        after(Duration.ofSeconds(1));
+        first = next(first);
+
+        SandboxClaims fourth = bootstrap(ONE);
+
+        assertThat(refresh(idle)).isInstanceOf(Succession.NoLineage.class);
+        for (SandboxClaims living : List.of(first, third, fourth)) {
+            next(living);
+        }
+    }
+
+    @Test
+    void aBootstrapTokenWhoseLineageGaveWayOpensANewOne() throws Exception {
+        SandboxClaims bootstrap = begin();
+        for (int i = 0; i < 3; i++) {
+            after(Duration.ofSeconds(1));
+            bootstrap(ONE);
+        }
+
+        assertThat(place(granted(Kind.REOPENED, refresh(bootstrap))).generation())
+                .isEqualTo(1);
+    }
+
+    // What was taken back.
+
+    @Test
+    void whatIsRevokedIsNotRenewed() throws Exception {
+        SandboxClaims byToken = begin();
+        SandboxClaims byLineage = next(bootstrap(ONE));
+        SandboxClaims other = bootstrap(ONE);
+        revoke(new Subject.Token(byToken.tokenId().orElseThrow()));
+        revoke(new Subject.Lineage(place(byLineage).id()));
+
+        assertRevoked(byToken, new Subject.Token(byToken.tokenId().orElseThrow()));
+        assertRevoked(byLineage, new Subject.Lineage(place(byLineage).id()));
+        next(other);
+        revoke(new Subject.Key("k1"));
+        assertRevoked(other, new Subject.Key("k1"));
+        assertThat(tokens.openLineage(ONE, Optional.empty(), rules, drafts, now))
+                .as("nothing is signed with it either")
+                .isEqualTo(new Succession.KeyRevoked("k1"));
+        drafts.activate("k2");
+        assertRevoked(other, new Subject.Key("k1"));
+        next(bootstrap(ONE));
+    }
+
+    @Test
+    void aTaintedKeyThatIsStillActiveRenewsNothing() throws Exception {
+        SandboxClaims token = begin();
+        drafts.activate("k2");
+        revoke(new Subject.Key("k2"));
+
+        assertThat(refresh(token)).isEqualTo(new Succession.KeyRevoked("k2"));
+        drafts.activate("k3");
+        assertThat(place(next(token)).generation())
+                .as("the lineage has not moved")
+                .isEqualTo(1);
+    }
+
+    @Test
+    void aSuccessorThatWasTakenBackIsNotGivenAgain() throws Exception {
+        SandboxClaims first = begin();
+        SandboxClaims second = next(first);
+        revoke(new Subject.Token(second.tokenId().orElseThrow()));
+        assertRevoked(first, new Subject.Token(second.tokenId().orElseThrow()));
+
+        SandboxClaims third = bootstrap(ONE);
+        drafts.activate("k2");
+        next(third);
+        revoke(new Subject.Key("k2"));
+        assertRevoked(third, new Subject.Key("k2"));
+    }
+
+    @Test
+    void aLineageIsTakenBackWithThoseThatItsBootstrapTokenOpened() throws Exception {
+        SandboxClaims bootstrap = begin();
+        next(bootstrap);
+        after(rules.retryGrace().plusMillis(1));
+        SandboxClaims fork = granted(Kind.REOPENED, refresh(bootstrap));
+        FeedPosition before = tokens.position();
+
+        revoke(new Subject.Lineage(place(bootstrap).id()));
+
+        assertThat(tokens.events(before, 10).orElseThrow().events())
+                .as("ext-authz knows a fork by its own name alone")
+                .extracting(event ->
+                        ((FeedEvent.Revoked) event).revocation().subject().name())
+                .containsExactlyInAnyOrder(place(bootstrap).id(), place(fork).id());
+        assertRevoked(bootstrap, new Subject.Lineage(place(bootstrap).id()));
+        assertThat(refresh(fork)).as("by either name").isInstanceOf(Succession.Revoked.class);
+    }
+
+    @Test
+    void aForkIsTakenBackWithoutItsOrigin() throws Exception {
+        SandboxClaims bootstrap = begin();
+        SandboxClaims running = next(bootstrap);
+        after(rules.retryGrace().plusMillis(1));
+        SandboxClaims fork = granted(Kind.REOPENED, refresh(bootstrap));
+
+        revoke(new Subject.Lineage(place(fork).id()));
+
+        assertRevoked(fork, new Subject.Lineage(place(fork).id()));
+        next(running);
+    }
+
+    @Test
+    void aRevokedSandboxBeginsAnewWithinTheSameSecondAndIsRevokedAgainWithinIt() throws Exception {
+        Subject sandbox = new Subject.Sandbox(ONE);
+        SandboxClaims old = next(begin());
+        for (int i = 0; i < 3; i++) {
+            Revocation revocation = revoke(sandbox);
+            assertRevoked(old, sandbox);
+
+            SandboxClaims young = bootstrap(ONE);
+            assertThat(young.issuedAt()).isAfter(revocation.at().minusSeconds(1));
+            assertThat(Revocations.reaches(revocation, young.issuedAt())).isFalse();
+            old = next(young);
+        }
+    }
+
+    @Test
+    void aRevocationReachesWhatAReplicaWithAFasterClockHasMinted() throws Exception {
+        register(ONE);
+        after(Duration.ofSeconds(5));
+        SandboxClaims fast = bootstrap(ONE);
+        after(Duration.ofSeconds(-5));
+
+        revoke(new Subject.Sandbox(ONE));
+
+        assertRevoked(fast, new Subject.Sandbox(ONE));
+    }
+
+    // Pruning.
+
+    @Test
+    void whatCanBeRenewedIsKeptAndWhatCannotGoes() throws Exception {
+        SandboxClaims bootstrap = begin();
+        SandboxClaims running = next(bootstrap);
+        Subject.Token lost = new Subject.Token("lost");
+        revoke(lost);
+        var _ = tokens.revoke(new Revocation(new Subject.Key("k0"), "for ever", now, Optional.empty()));
+        FeedPosition place = tokens.position();
+
+        now = running.expiresAt()
+                .plus(rules.renewalWindow())
+                .plus(rules.leeway())
+                .minusMillis(1);
+        prune(0);
+        assertThat(tokens.revocation(lost)).isPresent();
+        running = next(running);
+
+        now = running.expiresAt()
+                .plus(rules.renewalWindow())
+                .plus(rules.leeway().multipliedBy(2))
+                .plusMillis(1);
+        prune(0);
+        assertThat(tokens.revocation(lost)).isEmpty();
+        assertThat(tokens.revocation(new Subject.Key("k0"))).isPresent();
+        assertThat(refresh(running)).isEqualTo(new Succession.TooOld());
+        assertThat(tokens.find(ONE).orElseThrow().state()).isEqualTo(State.ACTIVE);
+        assertThat(tokens.events(place, 10))
+                .as("all that was there is still known")
+                .isPresent();
+        assertThat(tokens.events(new FeedPosition(place.storeId(), place.seq() - 1), 10))
+                .as("what happened before is not")
+                .isEmpty();
+        assertThat(tokens.snapshot().position()).isEqualTo(place);
+    }
+
+    @Test
+    void theNewestEventsAndTheYoungOnesStay() throws Exception {
+        FeedPosition start = tokens.position();
+        for (int i = 0; i < 4; i++) {
+            revoke(new Subject.Token("t" + i));
+            after(Duration.ofSeconds(1));
+        }
+        var _ = tokens.prune(rules, 0, Duration.ofMillis(2_500), now);
+        assertThat(tokens.events(new FeedPosition(start.storeId(), 1), 10))
+                .as("too young")
+                .isEmpty();
+        assertThat(tokens.events(new FeedPosition(start.storeId(), 2), 10)
+                        .orElseThrow()
+                        .events())
+                .hasSize(2);
+        after(Duration.ofDays(1));
+        var _ = tokens.prune(rules, 1, Duration.ZERO, now);
+        assertThat(tokens.events(new FeedPosition(start.storeId(), 2), 10)).isEmpty();
+        assertThat(tokens.events(new FeedPosition(start.storeId(), 3), 10)
+                        .orElseThrow()
+                        .events())
+                .hasSize(1);
+    }
+
+    private void prune(long events) throws Exception {
+        while (tokens.prune(rules, events, Duration.ZERO, now)) {
+            assertThat(tokens.find(ONE)).isPresent();
+        }
+    }
+
+    // Many at once.
+
+    @Test
+    void sixtyFourWithOneTokenOverTwoStoresGetOneSuccessor() throws Exception {
+        SandboxClaims bootstrap = begin();
+        SandboxClaims token = next(bootstrap);
+        after(rules.retryGrace().plusMillis(1));
+        try (SandboxStore other = open()) {
+            for (SandboxClaims each : List.of(token, bootstrap)) {
+                List<Succession> outcomes = together(64, store -> () -> store.refresh(each, rules, drafts, now), other);
+
+                assertThat(outcomes).allSatisfy(outcome -> assertThat(outcome).isInstanceOf(Succession.Granted.class));
+                assertThat(outcomes.stream()
+                                .map(outcome -> ((Succession.Granted) outcome).token())
+                                .distinct())
+                        .hasSize(1);
+                assertThat(outcomes)
+                        .filteredOn(outcome -> ((Succession.Granted) outcome).kind() != Kind.REPEATED)
+                        .hasSize(1);
+            }
+        }
+    }
+
+    @Test
+    void noTokenIsGrantedOnceADeletionOrARevocationWasAnswered() throws Exception {
+        for (boolean delete : new boolean[] {true, false}) {
+            SandboxId id = new SandboxId("s-" + delete);
+            register(id);
+            SandboxClaims token = bootstrap(id);
+            try (SandboxStore other = open();
+                    ExecutorService threads = Executors.newFixedThreadPool(8)) {
+                List<Future<Boolean>> refreshes = new ArrayList<>();
+                for (int i = 0; i < 24; i++) {
+                    SandboxStore through = i % 2 == 0 ? tokens : other;
+                    refreshes.add(threads.submit(() -> {
+                        boolean over = isOver(through, id);
+                        boolean granted = through.refresh(token, rules, drafts, now) instanceof Succession.Granted;
+                        return over && granted;
+                    }));
+                    if (i == 12) {
+                        refreshes.add(threads.submit(() -> {
+                            if (delete) {
+                                return other.delete(id, now).isEmpty();
+                            }
+                            return other.revoke(new Revocation(new Subject.Sandbox(id), "r", now, Optional.empty()))
+                                    .isEmpty();
+                        }));
+                    }
+                }
+                for (Future<Boolean> refresh : refreshes) {
+                    assertThat(refresh.get()).isFalse();
+                }
+            }
+            assertThat(refresh(token)).isNotInstanceOf(Succession.Granted.class);
+        }
+    }
+
+    private static boolean isOver(SandboxStore store, SandboxId id) throws StoreUnavailableException {
+        return store.find(id).orElseThrow().state() == State.DELETED
+                || store.revocation(new Subject.Sandbox(id)).isPresent();
+    }
+
+    private <T> List<T> together(int many, Function<SandboxStore, Callable<T>> call, SandboxStore other)
+            throws Exception {
+        try (ExecutorService threads = Executors.newFixedThreadPool(16)) {
+            List<Callable<T>> calls = new ArrayList<>();
+            for (int i = 0; i < many; i++) {
+                calls.add(call.apply(i % 2 == 0 ? tokens : other));
+            }
+            List<T> results = new ArrayList<>();
+            for (Future<T> result : threads.invokeAll(calls)) {
+                results.add(result.get());
+            }
+            return results;
+        }
+    }
+
+    private static RefreshRules with(BootstrapReuse reuse, OnReuse onReuse) {
+        return new RefreshRules(
+                RULES.renewalWindow(),
+                RULES.retryGrace(),
+                reuse,
+                onReuse,
+                RULES.lineages(),
+                RULES.maxLifetime(),
+                RULES.leeway());
+    }
+}
