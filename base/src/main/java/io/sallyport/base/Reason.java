@@ -99,6 +99,7 @@ public enum Reason {
     // Limits: RESOURCE_EXHAUSTED; time: DEADLINE_EXCEEDED.
     BODY_TOO_LARGE(Code.RESOURCE_EXHAUSTED, "the request body is over the limit of its method"),
     TOO_MANY_FAILURES(Code.RESOURCE_EXHAUSTED, "too many failed credentials on this connection"),
+    TOO_MANY_WATCHERS(Code.RESOURCE_EXHAUSTED, "this issuer has as many watchers as it takes, go to another one"),
     /** A sandbox asks for tokens more often than it may, or too many times at once. */
     TOO_MANY_REFRESHES(Code.RESOURCE_EXHAUSTED, "too many token requests, try again later"),
     DEADLINE_PASSED(Code.DEADLINE_EXCEEDED, "the decision came after its deadline"),

@@ -7,6 +7,8 @@ import io.grpc.stub.StreamObserver;
 import io.netty.channel.EventLoopGroup;
 import io.sallyport.api.feed.v1.GetRecordRequest;
 import io.sallyport.api.feed.v1.IdentityFeedGrpc;
+import io.sallyport.api.feed.v1.WatchRequest;
+import io.sallyport.api.feed.v1.WatchResponse;
 import io.sallyport.api.openshell00.OpenShellGrpc;
 import io.sallyport.api.openshell00.sandbox.GetSandboxConfigRequest;
 import io.sallyport.api.openshell00.sandbox.GetSandboxConfigResponse;
@@ -37,7 +39,9 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.jar.JarEntry;
 import java.util.jar.JarFile;
@@ -375,6 +379,35 @@ final class Workbench implements AutoCloseable {
                     .setState(SandboxState.SANDBOX_STATE_ACTIVE)
                     .build());
             answer.onCompleted();
+        }
+
+        /** Nothing is ever revoked, and it says so every second. */
+        @Override
+        public StreamObserver<WatchRequest> watch(StreamObserver<WatchResponse> answer) {
+            Executor inASecond = CompletableFuture.delayedExecutor(1, TimeUnit.SECONDS);
+            return new StreamObserver<>() {
+                @Override
+                public void onNext(WatchRequest request) {
+                    WatchResponse.Builder response =
+                            WatchResponse.newBuilder().setComplete(true).setCursor("bench");
+                    if (request.hasStart()) {
+                        answer.onNext(response.setReset(true)
+                                .setStamp(request.getStart().getStamp())
+                                .build());
+                    } else {
+                        inASecond.execute(() -> answer.onNext(
+                                response.setStamp(request.getAck().getStamp()).build()));
+                    }
+                }
+
+                @Override
+                public void onError(Throwable failure) {}
+
+                @Override
+                public void onCompleted() {
+                    answer.onCompleted();
+                }
+            };
         }
     }
 

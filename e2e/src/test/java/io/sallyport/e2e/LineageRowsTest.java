@@ -70,8 +70,10 @@ class LineageRowsTest {
         IN_TIME(options -> options.with(Part.ISSUER, "refresh.retry-grace", "1h")),
         /** A retry always comes too late. */
         TOO_LATE(options -> options.with(Part.ISSUER, "refresh.retry-grace", "0s")),
-        REVOKE_LINEAGE(options -> TOO_LATE.change.apply(options).with(Part.ISSUER, "refresh.on-reuse", "revoke-lineage")),
-        REVOKE_SANDBOX(options -> TOO_LATE.change.apply(options).with(Part.ISSUER, "refresh.on-reuse", "revoke-sandbox")),
+        REVOKE_LINEAGE(
+                options -> TOO_LATE.change.apply(options).with(Part.ISSUER, "refresh.on-reuse", "revoke-lineage")),
+        REVOKE_SANDBOX(
+                options -> TOO_LATE.change.apply(options).with(Part.ISSUER, "refresh.on-reuse", "revoke-sandbox")),
         ONE_BOOTSTRAP(options -> TOO_LATE.change.apply(options).with(Part.ISSUER, "refresh.bootstrap-reuse", "never"));
 
         private final UnaryOperator<StackOptions> change;
@@ -98,7 +100,8 @@ class LineageRowsTest {
         RESTART_FROM_THE_FILE(Rules.TOO_LATE, "T0>T1 T1>T2 T0>N1 N1>N2 T2>T3 T0>M1 M1>M2"),
         RESTART_AND_LOST_ANSWER(Rules.IN_TIME, "T0>T1 T1>T2 T0>N1 T0>N1 N1>N2 N1>N2"),
         ONE_BOOTSTRAP_ONLY(Rules.ONE_BOOTSTRAP, "T0>T1 T1>T2 T0!TOKEN_REUSED T2>T3"),
-        LINEAGE_DIES(Rules.REVOKE_LINEAGE, "T0>T1 T1>X2 T1!TOKEN_REUSED X2!TOKEN_REVOKED X2-TOKEN_REVOKED T0-TOKEN_REVOKED"),
+        LINEAGE_DIES(
+                Rules.REVOKE_LINEAGE, "T0>T1 T1>X2 T1!TOKEN_REUSED X2!TOKEN_REVOKED X2-TOKEN_REVOKED T0-TOKEN_REVOKED"),
         SANDBOX_DIES(Rules.REVOKE_SANDBOX, "T0>T1 T1>X2 T1!TOKEN_REUSED X2-TOKEN_REVOKED T0!TOKEN_REVOKED");
 
         private final Rules rules;
@@ -124,8 +127,7 @@ class LineageRowsTest {
     void manyRefreshesWithOneTokenYieldOneSuccessor() throws Exception {
         Arena arena = arena(Rules.IN_TIME);
         Caller caller = newcomer(arena);
-        List<Callable<Outcome>> refreshes =
-                Collections.nCopies(AT_ONCE, () -> refresh(arena, caller.token()));
+        List<Callable<Outcome>> refreshes = Collections.nCopies(AT_ONCE, () -> refresh(arena, caller.token()));
         List<String> successors = new ArrayList<>();
         try (ExecutorService threads = Executors.newFixedThreadPool(AT_ONCE)) {
             for (Future<Outcome> answer : threads.invokeAll(refreshes)) {
@@ -222,9 +224,10 @@ class LineageRowsTest {
             switch (step.charAt(2)) {
                 case '>' -> name(then, token(refresh(arena, token)), step);
                 case '!' -> refuse(step, Reason.valueOf(then), refresh(arena, token));
-                case '+' -> assertThat(arena.ownConfig(new Caller(sandbox, token)).inWords())
-                        .as(step)
-                        .isEqualTo("OK: ");
+                case '+' ->
+                    assertThat(arena.ownConfig(new Caller(sandbox, token)).inWords())
+                            .as(step)
+                            .isEqualTo("OK: ");
                 case '-' -> refusedEverywhere(step, Reason.valueOf(then), token);
                 default -> throw new IllegalArgumentException(step);
             }
@@ -236,7 +239,9 @@ class LineageRowsTest {
                 assertThat(tokens.values()).as("%s: a token of its own", step).doesNotContain(token);
                 tokens.put(name, token);
             } else {
-                assertThat(token.equals(before)).as("%s: the same to the byte", step).isTrue();
+                assertThat(token.equals(before))
+                        .as("%s: the same to the byte", step)
+                        .isTrue();
             }
         }
 

@@ -13,6 +13,10 @@ import io.grpc.stub.StreamObserver;
 import io.netty.channel.EventLoopGroup;
 import io.sallyport.api.feed.v1.GetRecordRequest;
 import io.sallyport.api.feed.v1.IdentityFeedGrpc;
+import io.sallyport.api.feed.v1.WatchRequest;
+import io.sallyport.api.feed.v1.WatchResponse;
+import io.sallyport.api.registry.v1.Revocation;
+import io.sallyport.api.registry.v1.RevocationSubject;
 import io.sallyport.api.registry.v1.Sandbox;
 import io.sallyport.api.registry.v1.SandboxState;
 import io.sallyport.base.Logging;
@@ -40,6 +44,8 @@ import java.time.InstantSource;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
@@ -245,6 +251,37 @@ public final class AotTraining {
                     .setState(SandboxState.SANDBOX_STATE_ACTIVE)
                     .build());
             answer.onCompleted();
+        }
+
+        @Override
+        public StreamObserver<WatchRequest> watch(StreamObserver<WatchResponse> answer) {
+            Executor inASecond = CompletableFuture.delayedExecutor(1, TimeUnit.SECONDS);
+            return new StreamObserver<>() {
+                @Override
+                public void onNext(WatchRequest request) {
+                    WatchResponse.Builder response =
+                            WatchResponse.newBuilder().setComplete(true).setCursor("training");
+                    if (request.hasStart()) {
+                        answer.onNext(response.setReset(true)
+                                .addRevocations(Revocation.newBuilder()
+                                        .setSubject(
+                                                RevocationSubject.newBuilder().setTokenId("nobody's")))
+                                .setStamp(request.getStart().getStamp())
+                                .build());
+                    } else {
+                        inASecond.execute(() -> answer.onNext(
+                                response.setStamp(request.getAck().getStamp()).build()));
+                    }
+                }
+
+                @Override
+                public void onError(Throwable failure) {}
+
+                @Override
+                public void onCompleted() {
+                    answer.onCompleted();
+                }
+            };
         }
     }
 }

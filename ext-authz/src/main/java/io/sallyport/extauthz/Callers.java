@@ -18,20 +18,31 @@ import org.jspecify.annotations.Nullable;
 final class Callers {
     private final CachedSandboxTokens tokens;
     private final AuthenticatorChain chain;
+    private final AuthenticatorChain renewals;
     private final ConnectionFailures failures;
 
     /**
      * @param tokens what is remembered of sandbox tokens
      * @param chain every authenticator, the one behind {@code tokens} included
+     * @param renewals asked after a token that has ended, when it is shown to be renewed; remembers nothing
      */
-    Callers(CachedSandboxTokens tokens, AuthenticatorChain chain, ConnectionFailures failures) {
+    Callers(
+            CachedSandboxTokens tokens,
+            AuthenticatorChain chain,
+            AuthenticatorChain renewals,
+            ConnectionFailures failures) {
         this.tokens = tokens;
         this.chain = chain;
+        this.renewals = renewals;
         this.failures = failures;
     }
 
-    /** The caller as far as it is known without verifying anything; null when that would take a verification. */
-    @Nullable Caller remembered(CheckCall call) {
+    /**
+     * The caller as far as it is known without verifying anything; null when that would take a verification.
+     *
+     * @param renews whether the call asks for a new token: then one that has only just ended will do
+     */
+    @Nullable Caller remembered(CheckCall call, boolean renews) {
         AuthorizationHeader header = call.authorization();
         if (header == null) {
             return new Caller.Nobody();
@@ -39,6 +50,7 @@ final class Callers {
         ByteBuffer token = header.afterBearer();
         return switch (token == null ? null : tokens.peek(token)) {
             case Outcome.Authenticated(Principal principal) -> new Caller.Known(principal);
+            case Outcome.Rejected(Reason reason, String _) when renews && reason == Reason.TOKEN_EXPIRED -> null;
             case Outcome.Rejected(Reason reason, String detail) -> new Caller.Refused(reason, detail);
             case Outcome.Declined() -> null; // another authenticator may know it
             case null -> null;
@@ -46,20 +58,24 @@ final class Callers {
     }
 
     /** The caller, verified if need be. */
-    Caller identify(CheckCall call) {
-        Caller known = remembered(call);
+    Caller identify(CheckCall call, boolean renews) {
+        Caller known = remembered(call, renews);
         if (known != null) {
             return known;
         }
         AuthorizationHeader header = call.authorization();
-        return header == null ? new Caller.Nobody() : verify(header, call);
+        return header == null ? new Caller.Nobody() : verify(header, call, renews);
     }
 
-    private Caller verify(AuthorizationHeader header, CheckCall call) {
+    private Caller verify(AuthorizationHeader header, CheckCall call, boolean renews) {
         if (failures.tooMany(call.connection())) {
             return new Caller.Refused(Reason.TOO_MANY_FAILURES, "");
         }
-        return switch (chain.authenticate(header.reveal(), call.path())) {
+        Outcome outcome = chain.authenticate(header.reveal(), call.path());
+        if (renews && outcome instanceof Outcome.Rejected(Reason reason, String _) && reason == Reason.TOKEN_EXPIRED) {
+            outcome = renewals.authenticate(header.reveal(), call.path());
+        }
+        return switch (outcome) {
             case Outcome.Authenticated(Principal principal) -> new Caller.Known(principal);
             case Outcome.Rejected(Reason reason, String detail)
             when reason == Reason.CREDENTIAL_UNKNOWN -> new Caller.Stranger(detail);

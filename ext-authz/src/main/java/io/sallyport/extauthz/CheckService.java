@@ -48,6 +48,7 @@ final class CheckService {
     private final Answers answers;
     private final AssertionMinter assertions;
     private final Audit audit;
+    private final DecisionCounts counts;
     private final Executor threads;
     private final Semaphore places;
     private final InstantSource clock;
@@ -63,6 +64,7 @@ final class CheckService {
             Answers answers,
             AssertionMinter assertions,
             Audit audit,
+            DecisionCounts counts,
             Executor threads,
             int maxUnderWay,
             InstantSource clock,
@@ -71,6 +73,7 @@ final class CheckService {
         this.answers = answers;
         this.assertions = assertions;
         this.audit = audit;
+        this.counts = counts;
         this.threads = threads;
         this.places = new Semaphore(maxUnderWay);
         this.clock = clock;
@@ -198,6 +201,7 @@ final class CheckService {
             deny(exchange, late(principal(allow.traveller())));
             return;
         }
+        counts.allowed();
         send(exchange.call(), answer);
     }
 
@@ -216,6 +220,7 @@ final class CheckService {
 
     private void deny(Exchange exchange, Deny deny) {
         CheckCall question = exchange.question();
+        counts.denied(deny.reason());
         String requestId = question.requestId();
         audit.record(new AuditEvent(
                 clock.instant(),
@@ -230,6 +235,7 @@ final class CheckService {
     }
 
     private void refuseUnreadable(ServerCall<Question, Answer> call, long arrived) {
+        counts.denied(Reason.INTERNAL);
         audit.record(new AuditEvent(
                 clock.instant(),
                 Reason.INTERNAL,

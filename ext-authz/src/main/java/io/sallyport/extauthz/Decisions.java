@@ -24,8 +24,9 @@ import org.jspecify.annotations.Nullable;
  * Decides about a call: who, may they, which sandbox, is it theirs.
  *
  * <p>The order of the questions is fixed, and each has one answer: the route's policy is ours → the method is known and
- * open → the content type → the credential → the caller's kind → the caller's record → {@code x-sandbox-id} → the body is
- * within its limit → it is whole → it reads in one way → it names the caller and nobody else. What a body says is read only when all before has been
+ * open → the content type → the credential, and whether it was taken back → the caller's kind → the caller's record →
+ * {@code x-sandbox-id} → the body is within its limit → it is whole → it reads in one way → it names the caller and nobody
+ * else. What a body says is read only when all before has been
  * passed, and nothing but the caller's own record is ever looked up, so that no answer tells whether another sandbox exists.
  */
 final class Decisions {
@@ -48,6 +49,7 @@ final class Decisions {
     private final Map<String, OpenMethod> methods = new HashMap<>();
     private final String policyDigest;
     private final Callers callers;
+    private final Standing standing;
     private final SandboxRecords records;
     private final UserMethods userMethods;
     private final boolean developer;
@@ -55,6 +57,7 @@ final class Decisions {
     /**
      * @param rules the policy's
      * @param policyDigest the policy's
+     * @param standing asked about every sandbox whose token is good, at every call
      * @param answers builds the part of an allowing answer that a method's requests share
      * @param developer whether a request without a credential is the developer's, on the methods of users
      */
@@ -63,12 +66,14 @@ final class Decisions {
             String policyDigest,
             Function<MethodRule, byte[]> answers,
             Callers callers,
+            Standing standing,
             SandboxRecords records,
             UserMethods userMethods,
             boolean developer) {
         rules.forEach(rule -> methods.put(rule.path(), new OpenMethod(rule, answers.apply(rule))));
         this.policyDigest = policyDigest;
         this.callers = callers;
+        this.standing = standing;
         this.records = records;
         this.userMethods = userMethods;
         this.developer = developer;
@@ -114,7 +119,8 @@ final class Decisions {
         if (rule.access() == MethodRule.Access.UNAUTHENTICATED) {
             return new Allow(method, new Traveller.Anonymous());
         }
-        Caller caller = mayWait ? callers.identify(call) : callers.remembered(call);
+        boolean renews = renews(rule);
+        Caller caller = mayWait ? callers.identify(call, renews) : callers.remembered(call, renews);
         if (caller == null) {
             return new Undecided();
         }
@@ -125,6 +131,13 @@ final class Decisions {
             case Caller.Nobody() -> decideForNobody(method);
             case Caller.Stranger(String detail) -> decideForStranger(method, detail);
         };
+    }
+
+    /** The one method that a token is good for after its end. */
+    private static boolean renews(MethodRule rule) {
+        return rule.destination() == Destination.ISSUER
+                && (rule.access() == MethodRule.Access.SANDBOX || rule.access() == MethodRule.Access.DUAL)
+                && rule.path().endsWith("/RefreshSandboxToken");
     }
 
     private Decision decideForNobody(OpenMethod method) {
@@ -160,6 +173,10 @@ final class Decisions {
     }
 
     private Decision decideForSandbox(CheckCall call, OpenMethod method, Principal.Sandbox principal, boolean mayWait) {
+        Standing.Refusal refusal = standing.of(principal.token());
+        if (refusal != null) {
+            return deny(refusal.reason(), principal, null, refusal.detail());
+        }
         MethodRule rule = method.rule();
         switch (rule.access()) {
             case SANDBOX, DUAL -> {}
@@ -178,6 +195,13 @@ final class Decisions {
         RecordLookup lookup = mayWait ? records.find(principal.id()) : records.remembered(principal.id());
         if (lookup == null) {
             return new Undecided();
+        }
+        if (mayWait) {
+            // It may have been taken back while the record was asked for.
+            refusal = standing.of(principal.token());
+            if (refusal != null) {
+                return deny(refusal.reason(), principal, null, refusal.detail());
+            }
         }
         return switch (lookup) {
             case RecordLookup.Missing() -> deny(Reason.SANDBOX_UNKNOWN, principal, null, "");

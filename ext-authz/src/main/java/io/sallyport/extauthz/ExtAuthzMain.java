@@ -59,9 +59,15 @@ public final class ExtAuthzMain {
             Runtime.getRuntime().addShutdownHook(new Thread(server::close, "shutdown"));
             log.log(
                     Level.INFO,
-                    "ready on {0}, policy {1}",
+                    "listening on {0}, closed to sandboxes until the issuer has been heard ({1})",
                     settings.listen(),
-                    settings.policy().digest());
+                    settings.issuers());
+            var _ = server.ready()
+                    .thenRun(() -> log.log(
+                            Level.INFO,
+                            "ready on {0}, policy {1}",
+                            settings.listen(),
+                            settings.policy().digest()));
             server.awaitTermination();
             return 0;
         } catch (IOException e) {

@@ -1,6 +1,5 @@
 package io.sallyport.extauthz;
 
-import io.grpc.ManagedChannel;
 import io.grpc.Server;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.protobuf.services.HealthStatusManager;
@@ -18,16 +17,21 @@ import io.sallyport.identity.Ed25519;
 import io.sallyport.identity.KeyDirectory;
 import io.sallyport.identity.KeyWatch;
 import io.sallyport.identity.Principal;
+import io.sallyport.identity.RenewableTokenAuthenticator;
 import io.sallyport.identity.SandboxTokenAuthenticator;
 import io.sallyport.identity.SandboxTokenVerifier;
 import io.sallyport.policy.MethodRule;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -35,6 +39,8 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongSupplier;
+import java.util.random.RandomGenerator;
+import java.util.stream.IntStream;
 
 /** The running service: every part of it, put together in one place. */
 final class ExtAuthzServer implements AutoCloseable {
@@ -57,14 +63,20 @@ final class ExtAuthzServer implements AutoCloseable {
 
     private static final Duration GRACE = Duration.ofSeconds(3);
 
+    /** A page of the feed's first answer; a record is far smaller. */
+    private static final int MAX_FEED_MESSAGE = 1024 * 1024;
+
+    private static final int LOOK_MILLIS = 250;
+    private static final int EXPIRE_SECONDS = 60;
+
     private final EventLoopGroup loops;
     private final ExecutorService threads;
     private final Keys keys;
     private final AuditLog audit;
-    private final ManagedChannel issuer;
-    private final CheckService check;
+    private final Parts parts;
     private final HealthStatusManager health;
     private final ListeningServer listening;
+    private final Optional<MetricsServer> metrics;
     private final AtomicBoolean closed = new AtomicBoolean();
 
     private ExtAuthzServer(
@@ -72,19 +84,22 @@ final class ExtAuthzServer implements AutoCloseable {
             ExecutorService threads,
             Keys keys,
             AuditLog audit,
-            ManagedChannel issuer,
-            CheckService check,
+            Parts parts,
             HealthStatusManager health,
-            ListeningServer listening) {
+            ListeningServer listening,
+            Optional<MetricsServer> metrics) {
         this.loops = loops;
         this.threads = threads;
         this.keys = keys;
         this.audit = audit;
-        this.issuer = issuer;
-        this.check = check;
+        this.parts = parts;
         this.health = health;
         this.listening = listening;
+        this.metrics = metrics;
     }
+
+    /** What decides, and what keeps it informed. */
+    private record Parts(CheckService check, Issuers issuers, Feed feed, Readiness readiness, MetricsPage metrics) {}
 
     /**
      * The keys, followed while the service runs.
@@ -121,7 +136,7 @@ final class ExtAuthzServer implements AutoCloseable {
     }
 
     /**
-     * Starts the service.
+     * Starts the service. It answers at once, and lets no sandbox pass before it has heard the issuer's feed as a whole.
      *
      * @param signatures asked for last, since they take longest to load
      * @throws IOException when the keys cannot be used or the endpoint cannot be listened on
@@ -134,16 +149,14 @@ final class ExtAuthzServer implements AutoCloseable {
         AuditLog audit = AuditLog.start("ext-authz", settings.auditFile());
         ExecutorService threads = Executors.newThreadPerTaskExecutor(
                 Thread.ofVirtual().name("decision-", 0).factory());
-        ManagedChannel issuer = GrpcChannels.connectTo(settings.issuer(), loops)
-                .directExecutor()
-                .maxInboundMessageSize(64 * 1024)
-                .build();
         HealthStatusManager health = new HealthStatusManager();
+        health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, ServingStatus.NOT_SERVING);
+        health.setStatus(CheckMethod.SERVICE, ServingStatus.NOT_SERVING);
         Answers answers = new Answers(
                 settings.stripCredentials(),
                 settings.developerUser().map(name -> new Principal.User(name, "developer")));
 
-        CheckService check = check(settings, keys, signatures.get(), answers, issuer, audit, threads);
+        Parts parts = parts(settings, keys, signatures.get(), answers, health, audit, threads, loops);
         ListeningServer listening = ListeningServer.start(
                 settings.listen(),
                 FOR_ITS_GROUP,
@@ -154,23 +167,30 @@ final class ExtAuthzServer implements AutoCloseable {
                         .permitKeepAliveTime(1, TimeUnit.SECONDS)
                         .permitKeepAliveWithoutCalls(true)
                         .addService(health.getHealthService())
-                        .addService(check.definition()));
-        health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, ServingStatus.SERVING);
-        health.setStatus(CheckMethod.SERVICE, ServingStatus.SERVING);
+                        .addService(parts.check().definition()));
+        Optional<MetricsServer> metrics = settings.metrics().isPresent()
+                ? Optional.of(MetricsServer.start(settings.metrics().get(), parts.metrics()::text))
+                : Optional.empty();
         keys.follow(settings.keyPoll(), health);
-        issuer.getState(true);
+        parts.feed().start();
         warnAbout(settings);
-        return new ExtAuthzServer(loops, threads, keys, audit, issuer, check, health, listening);
+        return new ExtAuthzServer(loops, threads, keys, audit, parts, health, listening, metrics);
     }
 
-    private static CheckService check(
+    /** Where the numbers are served, when the settings say so. */
+    int metricsPort() {
+        return metrics.orElseThrow().port();
+    }
+
+    private static Parts parts(
             ExtAuthzSettings settings,
             Keys keys,
             Ed25519 signatures,
             Answers answers,
-            ManagedChannel issuer,
+            HealthStatusManager health,
             AuditLog audit,
-            ExecutorService threads) {
+            ExecutorService threads,
+            EventLoopGroup loops) {
         InstantSource clock = Clock.systemUTC();
         LongSupplier nanoTime = System::nanoTime;
         AssertionMinter assertions = new AssertionMinter(
@@ -179,11 +199,38 @@ final class ExtAuthzServer implements AutoCloseable {
                 AssertionMinter.DEFAULT_LIFETIME,
                 signatures,
                 clock);
-        SandboxRecords records = new SandboxRecords(
-                new IssuerRecords(issuer, assertions, settings.issuerTimeout()),
-                settings.recordTtl(),
-                threads,
-                nanoTime);
+        Issuers issuers = new Issuers(settings.issuers().stream()
+                .map(endpoint -> GrpcChannels.connectTo(endpoint, loops)
+                        .directExecutor()
+                        .maxInboundMessageSize(MAX_FEED_MESSAGE)
+                        .build())
+                .toList());
+        SandboxRecords records =
+                new SandboxRecords(new IssuerRecords(issuers, assertions, settings.issuerTimeout()), nanoTime);
+        Revocations revocations = new Revocations();
+        Freshness freshness = new Freshness(settings.maxStaleness(), settings.whenStale(), nanoTime, clock);
+        Readiness readiness = new Readiness(freshness, serving -> setHealth(health, serving), nanoTime);
+        FeedReader reader = new FeedReader(revocations, records, freshness);
+        Feed feed = new Feed(
+                replicaName(),
+                IntStream.range(0, issuers.count())
+                        .<Feed.Issuer>mapToObj(index -> new IssuerFeed(issuers.channel(index), assertions))
+                        .toList(),
+                reader,
+                freshness,
+                index -> {
+                    issuers.prefer(index);
+                    readiness.look();
+                },
+                (delay, task) -> {
+                    var _ = loops.schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS);
+                },
+                nanoTime,
+                RandomGenerator.getDefault());
+        var _ = loops.scheduleWithFixedDelay(readiness::look, LOOK_MILLIS, LOOK_MILLIS, TimeUnit.MILLISECONDS);
+        var _ = loops.scheduleWithFixedDelay(
+                () -> revocations.expire(clock.instant()), EXPIRE_SECONDS, EXPIRE_SECONDS, TimeUnit.SECONDS);
+        DecisionCounts counts = new DecisionCounts();
         SandboxTokenVerifier verifier =
                 new SandboxTokenVerifier(settings.gatewayId(), keys.tokens(), settings.tokens(), signatures, clock);
         CachedSandboxTokens tokens =
@@ -191,16 +238,43 @@ final class ExtAuthzServer implements AutoCloseable {
         Callers callers = new Callers(
                 tokens,
                 new AuthenticatorChain(List.of(tokens)),
+                new AuthenticatorChain(List.of(new RenewableTokenAuthenticator(verifier, settings.renewalWindow()))),
                 new ConnectionFailures(settings.maxFailedCredentials(), Duration.ofMinutes(1), nanoTime));
         Decisions decisions = new Decisions(
                 settings.policy().rules(),
                 settings.policy().digest(),
                 answers::about,
                 callers,
+                new Standing(revocations, freshness),
                 records,
                 settings.userMethods(),
                 settings.developerUser().isPresent());
-        return new CheckService(decisions, answers, assertions, audit, threads, MAX_UNDER_WAY, clock, nanoTime);
+        CheckService check = new CheckService(
+                decisions, answers, assertions, audit, counts, threads, MAX_UNDER_WAY, clock, nanoTime);
+        return new Parts(
+                check,
+                issuers,
+                feed,
+                readiness,
+                new MetricsPage(feed, reader, freshness, revocations, records, counts));
+    }
+
+    /** Another one at every start: what was acknowledged under the old name is not known any more. */
+    private static String replicaName() {
+        byte[] name = new byte[12];
+        new SecureRandom().nextBytes(name);
+        return HexFormat.of().formatHex(name);
+    }
+
+    private static void setHealth(HealthStatusManager health, boolean serving) {
+        ServingStatus status = serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
+        health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, status);
+        health.setStatus(CheckMethod.SERVICE, status);
+    }
+
+    /** Done once the service is ready for the first time. */
+    CompletableFuture<Void> ready() {
+        return parts.readiness().first();
     }
 
     /** One loop answers several times what Envoy can ask on a core; the other half is for signatures, and for Envoy. */
@@ -241,7 +315,7 @@ final class ExtAuthzServer implements AutoCloseable {
             return;
         }
         health.enterTerminalState();
-        check.drain();
+        parts.check().drain();
         Server server = listening.server();
         server.shutdown();
         try {
@@ -255,8 +329,11 @@ final class ExtAuthzServer implements AutoCloseable {
         }
         listening.close();
         keys.close();
+        metrics.ifPresent(MetricsServer::close);
         threads.shutdownNow();
-        issuer.shutdownNow();
+        // Only now: a farewell says that nothing is believed here any more.
+        parts.feed().close();
+        parts.issuers().close();
         audit.close();
         var _ = loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
     }

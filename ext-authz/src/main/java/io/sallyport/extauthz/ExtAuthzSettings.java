@@ -5,6 +5,7 @@ import io.sallyport.base.settings.InvalidSettingsException;
 import io.sallyport.base.settings.Problems;
 import io.sallyport.base.settings.Settings;
 import io.sallyport.extauthz.Decisions.UserMethods;
+import io.sallyport.extauthz.Freshness.WhenStale;
 import io.sallyport.identity.GatewayId;
 import io.sallyport.identity.KeyDirectory;
 import io.sallyport.identity.KeyDirectory.Use;
@@ -14,6 +15,8 @@ import io.sallyport.policy.AccessPolicy;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -26,16 +29,19 @@ import org.jspecify.annotations.Nullable;
  * @param tokenKeys key directory whose public half verifies sandbox tokens
  * @param assertionKeys key directory whose signing half signs assertions towards the issuer
  * @param keyPoll how often both are looked at
- * @param issuer where records are asked for
- * @param issuerTimeout how long that may take
- * @param recordTtl how long a record is believed, at most 5 s: a stopped or deleted sandbox is out after that time
+ * @param issuers replicas of the issuer, where the feed is listened to and records are asked for; tried in turn
+ * @param issuerTimeout how long asking for a record may take
+ * @param maxStaleness how long we go on without hearing from the issuer
+ * @param whenStale what happens after that
  * @param tokens what a sandbox token may be like
+ * @param renewalWindow how long after its end a token may still be shown to be renewed; the issuer decides
  * @param userMethods who may call the methods of users
  * @param developerUser the name of the user that a request without a credential belongs to, on the methods of users
  * @param stripCredentials whether {@code authorization} ends at Envoy
  * @param maxFailedCredentials bad credentials that one downstream connection may show within a minute before it is no
  *     longer verified for
  * @param auditFile where refusals are written
+ * @param metrics where numbers are served, if anywhere
  */
 record ExtAuthzSettings(
         GatewayId gatewayId,
@@ -44,16 +50,23 @@ record ExtAuthzSettings(
         Path tokenKeys,
         Path assertionKeys,
         Duration keyPoll,
-        Endpoint issuer,
+        List<Endpoint> issuers,
         Duration issuerTimeout,
-        Duration recordTtl,
+        Duration maxStaleness,
+        WhenStale whenStale,
         Limits tokens,
+        Duration renewalWindow,
         UserMethods userMethods,
         Optional<String> developerUser,
         boolean stripCredentials,
         int maxFailedCredentials,
-        Path auditFile) {
-    private static final Duration MAX_RECORD_TTL = Duration.ofSeconds(5);
+        Path auditFile,
+        Optional<Endpoint.Tcp> metrics) {
+    /** Below this, a feed that says something every second would be stale between two words. */
+    private static final Duration SHORTEST_STALENESS = Duration.ofSeconds(3);
+
+    /** The issuer gives the name of a deleted sandbox away a minute later. */
+    private static final Duration LONGEST_STALENESS = Duration.ofMinutes(5);
 
     /**
      * Reads the file, and the policy and the keys that it names.
@@ -71,15 +84,19 @@ record ExtAuthzSettings(
         Path assertionKeys = keys(keys, "assertion", Use.SIGN);
         Duration keyPoll =
                 keys.duration("poll", KeyWatch.DEFAULT_INTERVAL, Duration.ofMillis(10), Duration.ofMinutes(10));
-        Endpoint issuer = local(settings, "issuer");
+        List<Endpoint> issuers = issuers(settings);
         Duration issuerTimeout = settings.duration(
                 "issuer-timeout", Duration.ofMillis(500), Duration.ofMillis(10), Duration.ofSeconds(5));
-        Duration recordTtl = settings.duration("record-ttl", MAX_RECORD_TTL, Duration.ofMillis(10), MAX_RECORD_TTL);
+        Duration maxStaleness =
+                settings.duration("max-staleness", LONGEST_STALENESS, SHORTEST_STALENESS, LONGEST_STALENESS);
+        WhenStale whenStale = settings.choice("when-stale", WhenStale.class, WhenStale.DENY);
         Settings tokens = settings.section("tokens");
         Limits limits = new Limits(
                 tokens.duration("max-lifetime", Duration.ofHours(24), Duration.ofSeconds(1), Duration.ofDays(366)),
                 tokens.duration("leeway", Duration.ofSeconds(60), Duration.ZERO, Duration.ofMinutes(10)),
                 tokens.bool("allow-no-expiry", false));
+        Duration renewalWindow =
+                tokens.duration("renewal-window", Duration.ofHours(24), Duration.ZERO, Duration.ofDays(366));
         UserMethods userMethods = settings.choice("user-methods", UserMethods.class, UserMethods.CLOSED);
         Optional<String> developerUser = settings.optionalString("developer-user");
         if (developerUser.isPresent() && developerUser.get().isBlank()) {
@@ -88,6 +105,7 @@ record ExtAuthzSettings(
         boolean stripCredentials = settings.bool("strip-credentials", false);
         int maxFailedCredentials = settings.integer("max-failed-credentials", 100, 1, 1_000_000);
         Path auditFile = settings.section("audit").path("file");
+        Optional<Endpoint.Tcp> metrics = metrics(settings);
         settings.done();
         problems.throwIfAny();
         if (policy.isEmpty() || tokenKeys == null || assertionKeys == null) {
@@ -100,23 +118,72 @@ record ExtAuthzSettings(
                 tokenKeys,
                 assertionKeys,
                 keyPoll,
-                issuer,
+                issuers,
                 issuerTimeout,
-                recordTtl,
+                maxStaleness,
+                whenStale,
                 limits,
+                renewalWindow,
                 userMethods,
                 developerUser,
                 stripCredentials,
                 maxFailedCredentials,
-                auditFile);
+                auditFile,
+                metrics);
+    }
+
+    private static List<Endpoint> issuers(Settings settings) {
+        if (!settings.has("issuers")) {
+            return List.of(local(settings, "issuer"));
+        }
+        if (settings.has("issuer")) {
+            settings.problem("issuers", "stands beside issuer; name one issuer or a list of issuers, not both");
+            local(settings, "issuer");
+        }
+        List<Endpoint> endpoints = new ArrayList<>();
+        for (String text : settings.strings("issuers")) {
+            try {
+                Endpoint endpoint = Endpoint.parse(text);
+                demandLocal(settings, "issuers", endpoint);
+                if (endpoints.contains(endpoint)) {
+                    settings.problem("issuers", endpoint + " is named twice");
+                }
+                endpoints.add(endpoint);
+            } catch (IllegalArgumentException e) {
+                settings.problem("issuers", String.valueOf(e.getMessage()));
+            }
+        }
+        if (endpoints.isEmpty()) {
+            settings.problem("issuers", "expected at least one, such as [\"unix:/run/sallyport/feed.sock\"]");
+        }
+        return List.copyOf(endpoints);
+    }
+
+    private static Optional<Endpoint.Tcp> metrics(Settings settings) {
+        return switch (settings.optionalEndpoint("metrics").orElse(null)) {
+            case Endpoint.Tcp tcp when tcp.isLoopback() -> Optional.of(tcp);
+            case Endpoint.Tcp tcp -> {
+                settings.problem("metrics", tcp + " leaves this machine; expected a loopback address, 127.0.0.1:port");
+                yield Optional.empty();
+            }
+            case Endpoint.Unix unix -> {
+                settings.problem("metrics", "expected 127.0.0.1:port, found " + unix);
+                yield Optional.empty();
+            }
+            case null -> Optional.empty();
+        };
     }
 
     private static Endpoint local(Settings settings, String key) {
         Endpoint endpoint = settings.endpoint(key);
+        demandLocal(settings, key, endpoint);
+        return endpoint;
+    }
+
+    private static void demandLocal(Settings settings, String key, Endpoint endpoint) {
         if (endpoint instanceof Endpoint.Tcp tcp && !tcp.isLoopback()) {
             settings.problem(key, "expected a Unix socket or a loopback address: what passes here is not encrypted");
         }
-        return endpoint;
     }
 
     /** A key directory that can be used at this moment. */

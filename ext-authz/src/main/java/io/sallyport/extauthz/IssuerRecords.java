@@ -3,6 +3,7 @@ package io.sallyport.extauthz;
 import com.google.common.util.concurrent.FutureCallback;
 import com.google.common.util.concurrent.Futures;
 import com.google.common.util.concurrent.MoreExecutors;
+import io.grpc.Deadline;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.Status;
@@ -19,20 +20,24 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/** Records from the token issuer ({@code sallyport.feed.v1.IdentityFeed/GetRecord}), asked for with our assertion. */
+/**
+ * Records from the token issuer ({@code sallyport.feed.v1.IdentityFeed/GetRecord}), asked for with our assertion: of the
+ * replica that the feed listens to, and of the others in turn where one cannot answer.
+ */
 final class IssuerRecords implements RecordSource {
-    private static final Metadata.Key<String> ASSERTION =
+    static final Metadata.Key<String> ASSERTION =
             Metadata.Key.of(PrincipalHeader.ASSERTION_NAME, Metadata.ASCII_STRING_MARSHALLER);
     private static final Assertion OURSELVES = new Assertion(
             new Assertion.Caller.ExtAuthz(),
             "/" + IdentityFeedGrpc.getGetRecordMethod().getFullMethodName());
 
-    private final ManagedChannel channel;
+    private final Issuers issuers;
     private final AssertionMinter minter;
     private final Duration timeout;
 
-    IssuerRecords(ManagedChannel channel, AssertionMinter minter, Duration timeout) {
-        this.channel = channel;
+    /** @param timeout for all replicas together */
+    IssuerRecords(Issuers issuers, AssertionMinter minter, Duration timeout) {
+        this.issuers = issuers;
         this.minter = minter;
         this.timeout = timeout;
     }
@@ -42,46 +47,81 @@ final class IssuerRecords implements RecordSource {
         Metadata metadata = new Metadata();
         metadata.put(ASSERTION, minter.mint(OURSELVES));
         CompletableFuture<RecordLookup> result = new CompletableFuture<>();
-        Futures.addCallback(
-                IdentityFeedGrpc.newFutureStub(channel)
-                        .withDeadlineAfter(timeout.toNanos(), TimeUnit.NANOSECONDS)
-                        .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(metadata))
-                        .getRecord(GetRecordRequest.newBuilder()
-                                .setSandboxId(id.value())
-                                .build()),
-                new FutureCallback<>() {
-                    @Override
-                    public void onSuccess(@Nullable Sandbox sandbox) {
-                        result.complete(
-                                sandbox == null
-                                        ? new RecordLookup.Unavailable("the issuer answered nothing")
-                                        : read(id, sandbox));
-                    }
-
-                    @Override
-                    public void onFailure(Throwable failure) {
-                        result.complete(failed(Status.fromThrowable(failure)));
-                    }
-                },
-                MoreExecutors.directExecutor());
+        new Question(id, metadata, Deadline.after(timeout.toNanos(), TimeUnit.NANOSECONDS), issuers.preferred(), result)
+                .ask(0);
         return result;
     }
 
-    private static RecordLookup read(SandboxId id, Sandbox sandbox) {
-        SandboxRecord.State state = switch (sandbox.getState()) {
-            case SANDBOX_STATE_ACTIVE -> SandboxRecord.State.ACTIVE;
-            case SANDBOX_STATE_STOPPED -> SandboxRecord.State.STOPPED;
-            case SANDBOX_STATE_DELETED -> SandboxRecord.State.DELETED;
-            case SANDBOX_STATE_UNSPECIFIED, UNRECOGNIZED -> null;
-        };
-        if (state == null || !sandbox.getId().equals(id.value())) {
-            return new RecordLookup.Unavailable("the issuer's answer is not a record of that sandbox");
+    private final class Question {
+        private final SandboxId id;
+        private final Metadata metadata;
+        private final Deadline deadline;
+        private final int first;
+        private final CompletableFuture<RecordLookup> result;
+
+        Question(
+                SandboxId id, Metadata metadata, Deadline deadline, int first, CompletableFuture<RecordLookup> result) {
+            this.id = id;
+            this.metadata = metadata;
+            this.deadline = deadline;
+            this.first = first;
+            this.result = result;
         }
-        return new RecordLookup.Found(
-                new SandboxRecord(sandbox.getId(), sandbox.getWorkspace(), sandbox.getName(), state));
+
+        void ask(int attempt) {
+            ManagedChannel channel = issuers.channel(first + attempt);
+            Futures.addCallback(
+                    IdentityFeedGrpc.newFutureStub(channel)
+                            .withDeadline(share(attempt))
+                            .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(metadata))
+                            .getRecord(GetRecordRequest.newBuilder()
+                                    .setSandboxId(id.value())
+                                    .build()),
+                    new FutureCallback<>() {
+                        @Override
+                        public void onSuccess(@Nullable Sandbox sandbox) {
+                            settle(
+                                    attempt,
+                                    sandbox == null
+                                            ? new RecordLookup.Unavailable("the issuer answered nothing")
+                                            : read(id, sandbox));
+                        }
+
+                        @Override
+                        public void onFailure(Throwable failure) {
+                            settle(attempt, failed(channel, Status.fromThrowable(failure)));
+                        }
+                    },
+                    MoreExecutors.directExecutor());
+        }
+
+        /** A replica that hangs must leave the others their time. */
+        private Deadline share(int attempt) {
+            int left = issuers.count() - attempt;
+            long nanos = Math.max(deadline.timeRemaining(TimeUnit.NANOSECONDS), 0);
+            return Deadline.after(nanos / left, TimeUnit.NANOSECONDS);
+        }
+
+        private void settle(int attempt, RecordLookup lookup) {
+            boolean another = lookup instanceof RecordLookup.Unavailable
+                    && attempt + 1 < issuers.count()
+                    && !deadline.isExpired();
+            if (another) {
+                ask(attempt + 1);
+            } else {
+                result.complete(lookup);
+            }
+        }
     }
 
-    private RecordLookup failed(Status status) {
+    private static RecordLookup read(SandboxId id, Sandbox sandbox) {
+        SandboxRecord record = FeedMessages.record(sandbox);
+        return record == null || !record.id().equals(id.value())
+                ? new RecordLookup.Unavailable("the issuer's answer is not a record of that sandbox")
+                : new RecordLookup.Found(record);
+    }
+
+    private static RecordLookup failed(ManagedChannel channel, Status status) {
         if (status.getCode() == Status.Code.NOT_FOUND) {
             return new RecordLookup.Missing();
         }

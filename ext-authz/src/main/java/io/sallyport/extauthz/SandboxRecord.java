@@ -6,8 +6,9 @@ import java.util.Objects;
  * What the issuer knows about a sandbox.
  *
  * @param workspace never empty: the default workspace is called {@code default}
+ * @param version grows with every change: of two copies the higher one is newer
  */
-record SandboxRecord(String id, String workspace, String name, State state) {
+record SandboxRecord(String id, String workspace, String name, State state, long version) {
     enum State {
         ACTIVE,
         STOPPED,
@@ -19,5 +20,10 @@ record SandboxRecord(String id, String workspace, String name, State state) {
         Objects.requireNonNull(workspace, "workspace is null");
         Objects.requireNonNull(name, "name is null");
         Objects.requireNonNull(state, "state is null");
+    }
+
+    /** The newer of two copies of one record. */
+    static SandboxRecord newer(SandboxRecord one, SandboxRecord other) {
+        return other.version > one.version ? other : one;
     }
 }

@@ -4,70 +4,54 @@ import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import io.sallyport.identity.SandboxId;
 import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentMap;
-import java.util.concurrent.Executor;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The records of the sandboxes that call, each kept for a short while.
+ * The records of the sandboxes that call: asked for once, and from then on kept true by the feed.
  *
- * <p>A record is true for at most its time to live, counted from the moment the question for it left; after that the
- * answer is "unavailable" when the issuer is away, never the old record. In the second half of that time the first
- * caller sets off a new question and goes on with the record it has, so that a busy sandbox never waits. There is one
- * question under way for a sandbox at a time. "No such sandbox" is kept too, but briefly.
+ * <p>How long they may be believed without a word from the issuer is {@link Freshness}'s to say. Of two copies the one
+ * of the higher version stays, whichever comes first, so neither an answer that was long on its way nor a change that is
+ * told late puts an older state over a newer one. There is one question under way for a sandbox at a time. "No such
+ * sandbox" is kept too, but briefly.
  */
 final class SandboxRecords {
     private static final int MAX_FOUND = 100_000;
     private static final int MAX_MISSING = 10_000;
     private static final Duration MISSING_TTL = Duration.ofSeconds(1);
-    private static final Duration RETRY = Duration.ofMillis(250);
 
     private final RecordSource source;
-    private final Executor background;
     private final LongSupplier nanoTime;
-    private final long ttlNanos;
-    private final long missingTtlNanos;
-    private final Cache<SandboxId, Kept> found;
-    private final Cache<SandboxId, Kept> missing;
-    private final ConcurrentMap<SandboxId, CompletableFuture<RecordLookup>> underWay = new ConcurrentHashMap<>();
+    private final Cache<SandboxId, RecordLookup.Found> found =
+            Caffeine.newBuilder().maximumSize(MAX_FOUND).executor(Runnable::run).build();
+    private final Cache<SandboxId, Missed> missing = Caffeine.newBuilder()
+            .maximumSize(MAX_MISSING)
+            .executor(Runnable::run)
+            .build();
 
-    /**
-     * @param background runs the questions nobody waits for; it must not run them in the calling thread
-     * @param nanoTime nanoseconds of a clock that never goes back
-     */
-    SandboxRecords(RecordSource source, Duration ttl, Executor background, LongSupplier nanoTime) {
+    /** Held for every change of what is kept. Reading what is kept takes no lock. */
+    private final Object changing = new Object();
+
+    private final Map<SandboxId, Question> underWay = new HashMap<>();
+    private long epoch;
+
+    /** @param nanoTime nanoseconds of a clock that never goes back */
+    SandboxRecords(RecordSource source, LongSupplier nanoTime) {
         this.source = source;
-        this.background = background;
         this.nanoTime = nanoTime;
-        this.ttlNanos = ttl.toNanos();
-        this.missingTtlNanos = Math.min(ttlNanos, MISSING_TTL.toNanos());
-        // Entries carry their own end; the caches only bound how many there are.
-        this.found = Caffeine.newBuilder()
-                .maximumSize(MAX_FOUND)
-                .executor(Runnable::run)
-                .build();
-        this.missing = Caffeine.newBuilder()
-                .maximumSize(MAX_MISSING)
-                .executor(Runnable::run)
-                .build();
     }
 
     /** The record as far as it is known without asking anybody; null when that would take a question. */
     @Nullable RecordLookup remembered(SandboxId id) {
-        long now = nanoTime.getAsLong();
-        Kept kept = found.getIfPresent(id);
-        if (kept != null && now - kept.askedAt < ttlNanos) {
-            if (kept.mayRefresh(now)) {
-                background.execute(() -> refresh(id));
-            }
-            return kept.lookup;
+        RecordLookup.Found kept = found.getIfPresent(id);
+        if (kept != null) {
+            return kept;
         }
-        kept = missing.getIfPresent(id);
-        return kept != null && now - kept.askedAt < missingTtlNanos ? kept.lookup : null;
+        Missed missed = missing.getIfPresent(id);
+        return missed != null && nanoTime.getAsLong() - missed.askedAt < MISSING_TTL.toNanos() ? missed.lookup : null;
     }
 
     /** The record, asked for if need be. Waits as long as the source takes. */
@@ -76,17 +60,46 @@ final class SandboxRecords {
         return remembered != null ? remembered : ask(id).join();
     }
 
-    private void refresh(SandboxId id) {
-        var _ = ask(id);
+    /** A record has changed to this. */
+    void changed(SandboxRecord record) {
+        SandboxId id = new SandboxId(record.id());
+        synchronized (changing) {
+            Question question = underWay.get(id);
+            if (question != null) {
+                question.heard = question.heard == null ? record : SandboxRecord.newer(question.heard, record);
+            }
+            found.asMap()
+                    .computeIfPresent(
+                            id, (_, kept) -> new RecordLookup.Found(SandboxRecord.newer(kept.sandbox(), record)));
+            missing.invalidate(id);
+        }
+    }
+
+    /** Nothing that is known, and nothing that has been asked for by now, is true any more. */
+    void forgetAll() {
+        synchronized (changing) {
+            epoch++;
+            underWay.clear();
+            found.invalidateAll();
+            missing.invalidateAll();
+        }
+    }
+
+    /** How many records are kept. */
+    long size() {
+        return found.estimatedSize();
     }
 
     private CompletableFuture<RecordLookup> ask(SandboxId id) {
-        CompletableFuture<RecordLookup> mine = new CompletableFuture<>();
-        CompletableFuture<RecordLookup> other = underWay.putIfAbsent(id, mine);
-        if (other != null) {
-            return other;
+        Question question;
+        synchronized (changing) {
+            Question other = underWay.get(id);
+            if (other != null) {
+                return other.answer;
+            }
+            question = new Question(epoch, nanoTime.getAsLong());
+            underWay.put(id, question);
         }
-        long askedAt = nanoTime.getAsLong();
         CompletableFuture<RecordLookup> answer;
         try {
             answer = source.find(id);
@@ -96,48 +109,53 @@ final class SandboxRecords {
         var _ = answer.whenComplete((lookup, failure) -> {
             RecordLookup result = failure == null ? lookup : new RecordLookup.Unavailable(failure.toString());
             try {
-                keep(id, new Kept(result, askedAt));
+                result = settle(id, question, result);
             } finally {
-                // Whoever waits is answered, and the next one asks anew, whatever happens here.
-                underWay.remove(id, mine);
-                mine.complete(result);
+                // Whoever waits is answered, whatever happens here.
+                question.answer.complete(result);
             }
         });
-        return mine;
+        return question.answer;
     }
 
-    private void keep(SandboxId id, Kept kept) {
-        switch (kept.lookup) {
-            case RecordLookup.Found(SandboxRecord _) -> {
-                missing.invalidate(id);
-                found.put(id, kept);
+    /** Keeps what came of a question, and says what there is to say: what was heard meanwhile may be newer. */
+    private RecordLookup settle(SandboxId id, Question question, RecordLookup result) {
+        synchronized (changing) {
+            if (question.epoch != epoch) {
+                // Everything was learned anew meanwhile; whom this answer came from is not sure any more.
+                return new RecordLookup.Unavailable("the feed began anew while the record was asked for");
             }
-            case RecordLookup.Missing() -> {
-                // A record never disappears (a deleted sandbox leaves a tombstone), but if it did, it is gone.
-                found.invalidate(id);
-                missing.put(id, kept);
+            underWay.remove(id, question);
+            SandboxRecord heard = question.heard;
+            RecordLookup newest = switch (result) {
+                case RecordLookup.Found(SandboxRecord sandbox)
+                when heard != null -> new RecordLookup.Found(SandboxRecord.newer(heard, sandbox));
+                case RecordLookup.Missing() when heard != null -> new RecordLookup.Found(heard);
+                case RecordLookup.Unavailable(String _) when heard != null -> new RecordLookup.Found(heard);
+                case RecordLookup other -> other;
+            };
+            switch (newest) {
+                case RecordLookup.Found asked -> found.put(id, asked);
+                case RecordLookup.Missing asked -> missing.put(id, new Missed(asked, question.askedAt));
+                case RecordLookup.Unavailable(String _) -> {}
             }
-            case RecordLookup.Unavailable(String _) -> {
-                // What is known stays true until its own end.
-            }
+            return newest;
         }
     }
 
-    private final class Kept {
-        final RecordLookup lookup;
+    /** A question under way. */
+    private static final class Question {
+        final CompletableFuture<RecordLookup> answer = new CompletableFuture<>();
+        final long epoch;
         final long askedAt;
-        private final AtomicLong refreshAt;
+        /** What the feed told meanwhile; guarded by {@code changing}. */
+        @Nullable SandboxRecord heard;
 
-        Kept(RecordLookup lookup, long askedAt) {
-            this.lookup = lookup;
+        Question(long epoch, long askedAt) {
+            this.epoch = epoch;
             this.askedAt = askedAt;
-            this.refreshAt = new AtomicLong(askedAt + ttlNanos / 2);
-        }
-
-        /** Whether the second half of its life has begun: true for one caller, and for another one a while later. */
-        boolean mayRefresh(long now) {
-            long at = refreshAt.get();
-            return now - at >= 0 && refreshAt.compareAndSet(at, now + RETRY.toNanos());
         }
     }
+
+    private record Missed(RecordLookup.Missing lookup, long askedAt) {}
 }

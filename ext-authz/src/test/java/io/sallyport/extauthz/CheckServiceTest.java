@@ -67,6 +67,7 @@ class CheckServiceTest {
     private final BlockingQueue<Deadline> deadlines = new LinkedBlockingQueue<>();
     private final EventLoopGroup loops = GrpcServers.eventLoops("test", 1);
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+    private final DecisionCounts counts = new DecisionCounts();
     private Stage stage;
     private CheckService service;
     private Server server;
@@ -75,12 +76,13 @@ class CheckServiceTest {
     @BeforeEach
     void start() throws IOException {
         stage = new Stage(directory, "openshell-0.0");
-        SandboxRecords records = new SandboxRecords(stage.records, Duration.ofSeconds(5), threads, stage.time);
+        SandboxRecords records = new SandboxRecords(stage.records, stage.time);
         service = new CheckService(
                 stage.decisions(UserMethods.CLOSED, false, records),
                 stage.answers,
                 stage.identity.assertionMinter(),
                 audited::add,
+                counts,
                 threads,
                 PLACES,
                 stage.time,
@@ -157,15 +159,13 @@ class CheckServiceTest {
     void aFailureInTheMiddleIsADenial() throws IOException, InterruptedException {
         String secret = "s3cret";
         service = new CheckService(
-                stage.decisions(
-                        UserMethods.CLOSED,
-                        false,
-                        new SandboxRecords(stage.records, Duration.ofSeconds(5), _ -> {}, () -> {
-                            throw new IllegalStateException(secret);
-                        })),
+                stage.decisions(UserMethods.CLOSED, false, new SandboxRecords(stage.records, () -> {
+                    throw new IllegalStateException(secret);
+                })),
                 stage.answers,
                 stage.identity.assertionMinter(),
                 audited::add,
+                counts,
                 threads,
                 PLACES,
                 stage.time,
@@ -178,7 +178,6 @@ class CheckServiceTest {
                 .start();
         channel.resetConnectBackoff();
         String token = stage.identity.token("alpha-id");
-        // The first fails beside the event loop, the second on it.
         for (int i = 0; i < 2; i++) {
             CheckResponse response = AuthorizationGrpc.newBlockingStub(channel)
                     .withWaitForReady()

@@ -22,13 +22,16 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Base64;
 import java.util.Locale;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@Timeout(30)
 class DecisionsTest {
     @TempDir
     Path directory;
@@ -78,7 +81,11 @@ class DecisionsTest {
             assertDecides(decisions, as(caller, Requests.CONFIG).message(config(caller + "-id")), sandboxMethods);
             assertDecides(decisions, as(caller, Requests.DRAFT).message(draft(caller, "")), sandboxMethods);
             assertDecides(decisions, as(caller, Requests.BUNDLE).message(bundle()), sandboxMethods);
-            assertDecides(decisions, as(caller, Requests.REFRESH).message(refresh()), sandboxMethods);
+            // A token that has only just ended is for the issuer to judge, on this one method.
+            assertDecides(
+                    decisions,
+                    as(caller, Requests.REFRESH).message(refresh()),
+                    caller.equals("expired") ? "sandbox" : sandboxMethods);
             assertDecides(decisions, as(caller, Requests.ISSUE).message(refresh()), serviceAccounts);
             assertDecides(decisions, as(caller, Requests.LOGS).size(-1), stream);
             assertDecides(decisions, as(caller, Requests.HEALTH).size(-1), health);
@@ -326,18 +333,124 @@ class DecisionsTest {
     void aKnownTokenIsLookedAtAgainForItsEndAndItsSandbox() {
         Requests request = as("alpha", Requests.BUNDLE).message(bundle());
         assertDecides(closed, request, "sandbox");
-        stage.records.with("alpha-id", "default", "alpha", State.STOPPED);
-        stage.time.advance(Duration.ofSeconds(5));
+        stage.change("alpha-id", "alpha", State.STOPPED);
         assertDecides(closed, request, "sandbox-stopped");
-        stage.records.with("alpha-id", "default", "alpha", State.DELETED);
-        stage.time.advance(Duration.ofSeconds(5));
+        stage.change("alpha-id", "alpha", State.DELETED);
         assertDecides(closed, request, "sandbox-deleted");
-        stage.records.with("alpha-id", "default", "alpha", State.ACTIVE);
-        stage.time.advance(Duration.ofSeconds(5));
+        stage.change("alpha-id", "alpha", State.ACTIVE);
         assertDecides(closed, request, "sandbox");
         stage.time.advance(Duration.ofHours(1).plusSeconds(60));
         assertDecides(closed, request, "token-expired");
         assertThat(closed.decideAtOnce(request.call())).isInstanceOf(Deny.class);
+    }
+
+    /** What the identity of a test signs: jti-1 for the first token, lineage lin-alpha-id, and a key of its own. */
+    @ParameterizedTest
+    @CsvSource({"token, jti-1", "lineage, lin-alpha-id", "key, -", "sandbox, alpha-id"})
+    void whatIsTakenBackIsRefusedAlsoWhenItIsKnown(String kind, String name) throws Exception {
+        Requests request = as("alpha", Requests.BUNDLE).message(bundle());
+        Requests renewal = as("alpha", Requests.REFRESH).message(refresh());
+        assertDecides(closed, request, "sandbox");
+        assertThat(closed.decideAtOnce(request.call())).isInstanceOf(Allow.class);
+        String named = kind.equals("key") ? stage.identity.keyId() : name;
+        stage.revocations.add(Revoked.of(kind, named, TestTime.START));
+        assertThat(closed.decideAtOnce(request.call())).isInstanceOf(Deny.class);
+        assertDecides(closed, request, "token-revoked");
+        // jti-2 is another token of the same lineage, key and time.
+        assertDecides(closed, renewal, kind.equals("token") ? "sandbox" : "token-revoked");
+    }
+
+    @Test
+    void aSandboxsTokensAreTakenBackByTheSecondInWhichTheyWereIssued() throws Exception {
+        stage.revocations.add(Revoked.of("sandbox", "alpha-id", TestTime.START.plusMillis(900)));
+        Requests before = as("alpha", Requests.BUNDLE).message(bundle());
+        stage.time.advance(Duration.ofSeconds(1));
+        Requests after = as("alpha", Requests.BUNDLE).message(bundle());
+        assertDecides(closed, before, "token-revoked");
+        assertDecides(closed, after, "sandbox");
+        // An older revocation that is told later takes nothing back from the newer one, nor the other way round.
+        stage.revocations.add(Revoked.of("sandbox", "alpha-id", TestTime.START.minusSeconds(5)));
+        assertDecides(closed, before, "token-revoked");
+        assertDecides(closed, after, "sandbox");
+    }
+
+    /** The record is asked for while the token is being taken back: the answer must not let it pass. */
+    @Test
+    void aTokenTakenBackWhileItsRecordIsAskedForDoesNotPass() throws Exception {
+        stage.records.hold();
+        Requests request = as("alpha", Requests.BUNDLE).message(bundle());
+        CompletableFuture<Decision> decision = CompletableFuture.supplyAsync(() -> closed.decide(request.call()));
+        while (stage.records.asked.isEmpty()) {
+            Thread.onSpinWait();
+        }
+        stage.revocations.add(Revoked.of("token", "jti-1", TestTime.START));
+        stage.records.release();
+        assertThat(decision.get())
+                .isInstanceOfSatisfying(
+                        Deny.class, deny -> assertThat(deny.reason()).isEqualTo(Reason.TOKEN_REVOKED));
+    }
+
+    @Test
+    void whoHasNotHeardForTooLongLetsNoSandboxPassAndSaysWhy() {
+        Requests request = as("alpha", Requests.BUNDLE).message(bundle());
+        assertDecides(closed, request, "sandbox");
+        stage.time.advance(Stage.MAX_STALENESS);
+        Requests fresh = as("alpha", Requests.BUNDLE).message(bundle());
+        assertDecides(closed, fresh, "sandbox");
+        stage.time.advance(Duration.ofMillis(1));
+        assertDecides(closed, fresh, "feed-stale");
+        assertThat(deny(fresh).detail()).contains("10800 s").contains("see that it runs");
+        assertThat(closed.decideAtOnce(fresh.call())).isInstanceOf(Deny.class);
+        // What needs no record goes on.
+        assertDecides(closed, as("none", Requests.HEALTH).size(-1), "anonymous");
+        assertDecides(closed, as("damaged", Requests.BUNDLE).message(bundle()), "token-signature");
+
+        stage.freshness.answered(stage.freshness.ask());
+        assertDecides(closed, fresh, "sandbox");
+    }
+
+    /** Used on one method and then the other, in both orders, from the cache and beside it. */
+    @ParameterizedTest
+    @ValueSource(strings = {"refresh first", "config first", "known while it was good"})
+    void aTokenThatHasEndedIsGoodForItsRenewalAlone(String order) {
+        String token =
+                order.startsWith("known") ? stage.identity.token("alpha-id") : stage.identity.expiredToken("alpha-id");
+        Requests renewal = stage.to(Requests.REFRESH).message(refresh()).bearer(token);
+        Requests config = stage.to(Requests.CONFIG).message(config("alpha-id")).bearer(token);
+        if (order.startsWith("known")) {
+            assertDecides(closed, config, "sandbox");
+            stage.time.advance(Duration.ofHours(1).plusSeconds(60));
+        }
+        for (int i = 0; i < 3; i++) {
+            if (order.startsWith("refresh")) {
+                assertDecides(closed, renewal, "sandbox");
+            }
+            assertDecides(closed, config, "token-expired");
+            assertThat(closed.decideAtOnce(config.call())).isInstanceOf(Deny.class);
+            assertDecides(closed, renewal, "sandbox");
+            assertThat(closed.decideAtOnce(renewal.call())).isInstanceOf(Undecided.class);
+            stage.time.advance(Duration.ofSeconds(6)); // what is remembered of bad tokens is forgotten
+        }
+    }
+
+    @Test
+    void theWindowToRenewEnds() {
+        String token = stage.identity.expiredToken("alpha-id"); // ended a second more than the leeway ago
+        Requests renewal = stage.to(Requests.REFRESH).message(refresh()).bearer(token);
+        stage.time.advance(Stage.RENEWAL.minusSeconds(2));
+        stage.freshness.answered(stage.freshness.ask());
+        assertDecides(closed, renewal, "sandbox");
+        stage.time.advance(Duration.ofSeconds(1));
+        assertDecides(closed, renewal, "token-expired");
+    }
+
+    /** Only the end may be wrong with it. */
+    @ParameterizedTest
+    @CsvSource({"damaged, token-signature", "stopped, sandbox-stopped", "deleted, sandbox-deleted"})
+    void aTokenThatHasEndedAndIsBadOtherwiseIsNotRenewed(String what, String expected) {
+        String token = stage.identity.expiredToken(what.equals("damaged") ? "alpha-id" : what + "-id");
+        String shown = what.equals("damaged") ? token.substring(0, token.length() - 10) + "AAAAAAAAAA" : token;
+        assertDecides(closed, stage.to(Requests.REFRESH).message(refresh()).bearer(shown), expected);
     }
 
     @Test

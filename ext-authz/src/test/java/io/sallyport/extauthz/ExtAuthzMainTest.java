@@ -38,8 +38,10 @@ class ExtAuthzMainTest {
                 keys: {tokens: %1$s/jwt, assertion: %1$s/assertion}
                 issuer: unix:%1$s/f.sock
                 issuer-timeout: 500ms
-                record-ttl: 5s
-                tokens: {max-lifetime: 24h, leeway: 60s, allow-no-expiry: false}
+                max-staleness: 5m
+                when-stale: serve
+                tokens: {max-lifetime: 24h, leeway: 60s, allow-no-expiry: false, renewal-window: 24h}
+                metrics: 127.0.0.1:0
                 user-methods: gateway
                 developer-user: dora
                 strip-credentials: false
@@ -56,7 +58,9 @@ class ExtAuthzMainTest {
                 policy: {preset: openshell-9}
                 keys: {tokens: %1$s/none}
                 issuer-timeout: 10m
-                record-ttl: 6s
+                max-staleness: 1s
+                when-stale: hope
+                metrics: 0.0.0.0:9100
                 tokens: {max-lifetime: soon}
                 user-methods: open
                 developer-user: ""
@@ -71,7 +75,9 @@ class ExtAuthzMainTest {
                 .anyMatch(line -> line.contains("keys.assertion") && line.contains("missing"))
                 .anyMatch(line -> line.contains("issuer:") && line.contains("missing"))
                 .anyMatch(line -> line.contains("issuer-timeout"))
-                .anyMatch(line -> line.contains("record-ttl"))
+                .anyMatch(line -> line.contains("max-staleness"))
+                .anyMatch(line -> line.contains("when-stale"))
+                .anyMatch(line -> line.contains("metrics") && line.contains("loopback"))
                 .anyMatch(line -> line.contains("tokens.max-lifetime"))
                 .anyMatch(line -> line.contains("user-methods"))
                 .anyMatch(line -> line.contains("strip-credential") && line.contains("did you mean"))

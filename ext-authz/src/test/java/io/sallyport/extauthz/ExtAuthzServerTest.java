@@ -23,7 +23,10 @@ import io.grpc.stub.StreamObserver;
 import io.netty.channel.EventLoopGroup;
 import io.sallyport.api.feed.v1.GetRecordRequest;
 import io.sallyport.api.feed.v1.IdentityFeedGrpc;
+import io.sallyport.api.feed.v1.WatchRequest;
+import io.sallyport.api.feed.v1.WatchResponse;
 import io.sallyport.api.openshell00.sandbox.GetSandboxConfigRequest;
+import io.sallyport.api.registry.v1.Revocation;
 import io.sallyport.api.registry.v1.Sandbox;
 import io.sallyport.api.registry.v1.SandboxState;
 import io.sallyport.base.RejectedException;
@@ -35,6 +38,10 @@ import io.sallyport.identity.Ed25519;
 import io.sallyport.identity.KeyDirectory;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -50,6 +57,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
@@ -86,13 +94,15 @@ class ExtAuthzServerTest {
                 keys: {tokens: %1$s/jwt, assertion: %1$s/assertion}
                 issuer: unix:%1$s/f.sock
                 issuer-timeout: 400ms
-                record-ttl: 50ms
+                max-staleness: 3s
+                metrics: 127.0.0.1:0
                 audit: {file: %1$s/audit.jsonl}
                 """.formatted(directory));
         settings = ExtAuthzSettings.load(file);
         feed.put("alpha-id", SandboxState.SANDBOX_STATE_ACTIVE);
         startIssuer();
         server = ExtAuthzServer.start(settings, CompletableFuture.completedFuture(Ed25519.portable()));
+        server.ready().get();
         channel = GrpcChannels.connectTo(settings.listen(), loops)
                 .directExecutor()
                 .build();
@@ -105,7 +115,7 @@ class ExtAuthzServerTest {
                 Duration.ofSeconds(5),
                 Ed25519.portable(),
                 Clock.systemUTC());
-        issuer = GrpcServers.listenOn(settings.issuer(), loops)
+        issuer = GrpcServers.listenOn(settings.issuers().getFirst(), loops)
                 .directExecutor()
                 .addService(ServerInterceptors.intercept(feed, new DemandAssertion(verifier)))
                 .build()
@@ -156,27 +166,93 @@ class ExtAuthzServerTest {
         String token = identity.token("alpha-id");
         assertThat(code(config(token, "alpha-id"))).isEqualTo(Status.Code.OK);
         issuer.shutdownNow().awaitTermination();
+        // Who was seen goes on until what is known is stale; who was not is not known to be unknown.
+        assertThat(code(config(token, "alpha-id"))).isEqualTo(Status.Code.OK);
+        feed.put("beta-id", SandboxState.SANDBOX_STATE_ACTIVE);
+        assertThat(code(config(identity.token("beta-id"), "beta-id"))).isEqualTo(Status.Code.UNAVAILABLE);
+        assertThat(health()).isEqualTo(ServingStatus.SERVING);
         await(() -> code(config(token, "alpha-id")) == Status.Code.UNAVAILABLE);
+        await(() -> health() == ServingStatus.NOT_SERVING);
 
         startIssuer();
         await(() -> code(config(token, "alpha-id")) == Status.Code.OK);
+        await(() -> health() == ServingStatus.SERVING);
+        await(() -> code(config(identity.token("beta-id"), "beta-id")) == Status.Code.OK);
 
         feed.silent = true;
-        await(() -> code(config(token, "alpha-id")) == Status.Code.UNAVAILABLE);
+        feed.put("gamma-id", SandboxState.SANDBOX_STATE_ACTIVE);
+        assertThat(code(config(identity.token("gamma-id"), "gamma-id"))).isEqualTo(Status.Code.UNAVAILABLE);
         feed.silent = false;
-        await(() -> code(config(token, "alpha-id")) == Status.Code.OK);
+        assertThat(code(config(identity.token("gamma-id"), "gamma-id"))).isEqualTo(Status.Code.OK);
 
-        feed.put("alpha-id", SandboxState.SANDBOX_STATE_UNSPECIFIED);
-        await(() -> code(config(token, "alpha-id")) == Status.Code.UNAVAILABLE);
+        feed.put("delta-id", SandboxState.SANDBOX_STATE_UNSPECIFIED);
+        assertThat(code(config(identity.token("delta-id"), "delta-id"))).isEqualTo(Status.Code.UNAVAILABLE);
         feed.records.put(
-                "alpha-id",
+                "delta-id",
                 Sandbox.newBuilder()
                         .setId("beta-id")
                         .setState(SandboxState.SANDBOX_STATE_ACTIVE)
                         .build());
-        assertThat(code(config(token, "alpha-id"))).isEqualTo(Status.Code.UNAVAILABLE);
-        feed.put("alpha-id", SandboxState.SANDBOX_STATE_DELETED);
+        assertThat(code(config(identity.token("delta-id"), "delta-id"))).isEqualTo(Status.Code.UNAVAILABLE);
+    }
+
+    @Test
+    void whatTheFeedSaysCountsAtOnce() {
+        String token = identity.token("alpha-id");
+        assertThat(code(config(token, "alpha-id"))).isEqualTo(Status.Code.OK);
+        feed.revoke("jti-1");
         await(() -> code(config(token, "alpha-id")) == Status.Code.UNAUTHENTICATED);
+        String other = identity.token("alpha-id");
+        assertThat(code(config(other, "alpha-id"))).isEqualTo(Status.Code.OK);
+        feed.put("alpha-id", SandboxState.SANDBOX_STATE_DELETED);
+        await(() -> code(config(other, "alpha-id")) == Status.Code.UNAUTHENTICATED);
+    }
+
+    @Test
+    void aStartWithoutAnIssuerIsClosedUntilThereIsOne() throws Exception {
+        server.close();
+        issuer.shutdownNow().awaitTermination();
+        server = ExtAuthzServer.start(settings, CompletableFuture.completedFuture(Ed25519.portable()));
+        channel.resetConnectBackoff();
+        String token = identity.token("alpha-id");
+        await(() -> {
+            try {
+                return health() == ServingStatus.NOT_SERVING;
+            } catch (StatusRuntimeException e) {
+                return false; // the channel still looks for the old socket
+            }
+        });
+        assertThat(code(config(token, "alpha-id"))).isEqualTo(Status.Code.UNAVAILABLE);
+        assertThat(server.ready()).isNotDone();
+        assertThat(metrics())
+                .contains("sallyport_feed_staleness_seconds +Inf\n")
+                .contains("sallyport_admitting 0\n")
+                .contains("sallyport_decisions_total{reason=\"feed-stale\"} 1\n");
+
+        startIssuer();
+        server.ready().get();
+        assertThat(code(config(token, "alpha-id"))).isEqualTo(Status.Code.OK);
+        assertThat(metrics())
+                .contains("sallyport_feed_connected 1\n")
+                .contains("sallyport_sandbox_records 1\n")
+                .contains("sallyport_decisions_total{reason=\"allowed\"} 1\n")
+                .containsPattern("sallyport_feed_staleness_seconds [0-9]");
+    }
+
+    private String metrics() throws Exception {
+        try (HttpClient client = HttpClient.newHttpClient()) {
+            return client.send(
+                            HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.metricsPort() + "/metrics"))
+                                    .build(),
+                            HttpResponse.BodyHandlers.ofString())
+                    .body();
+        }
+    }
+
+    private ServingStatus health() {
+        return HealthGrpc.newBlockingStub(channel)
+                .check(HealthCheckRequest.getDefaultInstance())
+                .getStatus();
     }
 
     @Test
@@ -283,22 +359,86 @@ class ExtAuthzServerTest {
         }
     }
 
-    /** The issuer's side of the feed. */
+    /** The issuer's side of the feed: whoever watches is told all there is, then what changes, and every 200 ms something. */
     private static final class Feed extends IdentityFeedGrpc.IdentityFeedImplBase {
         final Map<String, Sandbox> records = new ConcurrentHashMap<>();
         volatile boolean silent;
         volatile CountDownLatch gate = new CountDownLatch(0);
         volatile CountDownLatch asked = new CountDownLatch(0);
 
-        void put(String id, SandboxState state) {
-            records.put(
-                    id,
-                    Sandbox.newBuilder()
-                            .setId(id)
-                            .setWorkspace("default")
-                            .setName(id)
-                            .setState(state)
-                            .build());
+        private final Map<StreamObserver<WatchResponse>, Long> watchers = new ConcurrentHashMap<>();
+        private final List<Revocation> revocations = new ArrayList<>();
+        private long version;
+
+        synchronized void put(String id, SandboxState state) {
+            Sandbox sandbox = Sandbox.newBuilder()
+                    .setId(id)
+                    .setWorkspace("default")
+                    .setName(id)
+                    .setState(state)
+                    .setVersion(++version)
+                    .build();
+            records.put(id, sandbox);
+            if (state != SandboxState.SANDBOX_STATE_UNSPECIFIED) {
+                tell(answer().addSandboxes(sandbox));
+            }
+        }
+
+        synchronized void revoke(String jti) {
+            Revocation revocation = Revoked.of("token", jti, java.time.Instant.now());
+            revocations.add(revocation);
+            version++;
+            tell(answer().addRevocations(revocation));
+        }
+
+        private synchronized void tell(WatchResponse.Builder change) {
+            watchers.forEach(
+                    (watcher, stamp) -> watcher.onNext(change.setStamp(stamp).build()));
+        }
+
+        private WatchResponse.Builder answer() {
+            return WatchResponse.newBuilder().setComplete(true).setCursor("store:" + version);
+        }
+
+        @Override
+        public StreamObserver<WatchRequest> watch(StreamObserver<WatchResponse> answer) {
+            Executor later = CompletableFuture.delayedExecutor(200, TimeUnit.MILLISECONDS);
+            return new StreamObserver<>() {
+                @Override
+                public void onNext(WatchRequest request) {
+                    synchronized (Feed.this) {
+                        if (request.hasStart()) {
+                            watchers.put(answer, request.getStart().getStamp());
+                            answer.onNext(answer().setReset(true)
+                                    .addAllRevocations(revocations)
+                                    .setStamp(request.getStart().getStamp())
+                                    .build());
+                            return;
+                        }
+                        watchers.put(answer, request.getAck().getStamp());
+                    }
+                    later.execute(() -> {
+                        synchronized (Feed.this) {
+                            if (watchers.getOrDefault(answer, 0L)
+                                    == request.getAck().getStamp()) {
+                                answer.onNext(answer().setStamp(request.getAck().getStamp())
+                                        .build());
+                            }
+                        }
+                    });
+                }
+
+                @Override
+                public void onError(Throwable failure) {
+                    watchers.remove(answer);
+                }
+
+                @Override
+                public void onCompleted() {
+                    watchers.remove(answer);
+                    answer.onCompleted();
+                }
+            };
         }
 
         @Override

@@ -5,15 +5,21 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 
 /** An issuer in memory: answers at once, or when told. */
 final class FakeRecords implements RecordSource {
     final List<String> asked = Collections.synchronizedList(new ArrayList<>());
     private final Map<String, RecordLookup> records = new ConcurrentHashMap<>();
-    private final Map<String, CompletableFuture<RecordLookup>> held = new ConcurrentHashMap<>();
+    private final Queue<Held> held = new ConcurrentLinkedQueue<>();
+
+    private record Held(String id, CompletableFuture<RecordLookup> answer) {}
+
     private volatile boolean holding;
+    private long versions;
 
     FakeRecords with(SandboxRecord sandbox) {
         records.put(sandbox.id(), new RecordLookup.Found(sandbox));
@@ -21,7 +27,15 @@ final class FakeRecords implements RecordSource {
     }
 
     FakeRecords with(String id, String workspace, String name, SandboxRecord.State state) {
-        return with(new SandboxRecord(id, workspace, name, state));
+        versions++;
+        return with(new SandboxRecord(id, workspace, name, state, versions));
+    }
+
+    SandboxRecord get(String id) {
+        if (records.get(id) instanceof RecordLookup.Found(SandboxRecord sandbox)) {
+            return sandbox;
+        }
+        throw new IllegalArgumentException(id + " has no record");
     }
 
     void unavailable(String id) {
@@ -39,7 +53,7 @@ final class FakeRecords implements RecordSource {
 
     void release() {
         holding = false;
-        held.forEach((id, question) -> question.complete(answer(id)));
+        held.forEach(question -> question.answer().complete(answer(question.id())));
         held.clear();
     }
 
@@ -51,7 +65,7 @@ final class FakeRecords implements RecordSource {
     public CompletableFuture<RecordLookup> find(SandboxId id) {
         if (holding) {
             CompletableFuture<RecordLookup> question = new CompletableFuture<>();
-            held.put(id.value(), question);
+            held.add(new Held(id.value(), question));
             asked.add(id.value());
             return question;
         }

@@ -18,6 +18,8 @@ import io.grpc.stub.StreamObserver;
 import io.netty.channel.EventLoopGroup;
 import io.sallyport.api.feed.v1.GetRecordRequest;
 import io.sallyport.api.feed.v1.IdentityFeedGrpc;
+import io.sallyport.api.feed.v1.WatchRequest;
+import io.sallyport.api.feed.v1.WatchResponse;
 import io.sallyport.api.openshell00.sandbox.GetSandboxConfigRequest;
 import io.sallyport.api.registry.v1.Sandbox;
 import io.sallyport.api.registry.v1.SandboxState;
@@ -88,17 +90,17 @@ class KeysFollowedTest {
                 keys: {tokens: %1$s/jwt, assertion: %1$s/assertion, poll: 20ms}
                 issuer: unix:%1$s/f.sock
                 issuer-timeout: 5s
-                record-ttl: 10ms
                 audit: {file: %1$s/audit.jsonl}
                 """.formatted(directory)));
         assertionKeys = KeyWatch.open(assertion, KeyDirectory.Use.VERIFY, System::nanoTime);
         assertionKeys.start(Duration.ofMillis(20));
-        issuer = GrpcServers.listenOn(settings.issuer(), loops)
+        issuer = GrpcServers.listenOn(settings.issuers().getFirst(), loops)
                 .directExecutor()
                 .addService(ServerInterceptors.intercept(new AlphaLives(), new DemandAssertion()))
                 .build()
                 .start();
         server = ExtAuthzServer.start(settings, CompletableFuture.completedFuture(Ed25519.portable()));
+        server.ready().get();
         channel = GrpcChannels.connectTo(settings.listen(), loops)
                 .directExecutor()
                 .build();
@@ -180,7 +182,8 @@ class KeysFollowedTest {
                     new SandboxTokenMinter(TestIdentity.GATEWAY, KeyDirectory.readSigning(jwt), Ed25519.portable());
             Instant now = Instant.now();
             return minter.mint(new SandboxClaims(
-                    new SandboxId("alpha-id"),
+                    // Another one each time, whose record has to be asked for.
+                    new SandboxId("alpha-" + System.nanoTime()),
                     Optional.of("t-" + System.nanoTime()),
                     Optional.of(new Lineage("l", 0)),
                     now,
@@ -192,11 +195,13 @@ class KeysFollowedTest {
     }
 
     private Status.Code ask(String token) {
+        String claims = new String(Base64.getUrlDecoder().decode(token.split("\\.", -1)[1]), StandardCharsets.UTF_8);
+        String sandbox = claims.replaceFirst(".*\"sandbox_id\":\"([^\"]+)\".*", "$1");
         return Status.fromCodeValue(AuthorizationGrpc.newBlockingStub(channel)
                         .check(Requests.to(Requests.CONFIG, settings.policy().digest())
                                 .bearer(token)
                                 .message(GetSandboxConfigRequest.newBuilder()
-                                        .setSandboxId("alpha-id")
+                                        .setSandboxId(sandbox)
                                         .build())
                                 .build())
                         .getStatus()
@@ -222,6 +227,32 @@ class KeysFollowedTest {
                     .setState(SandboxState.SANDBOX_STATE_ACTIVE)
                     .build());
             answer.onCompleted();
+        }
+
+        @Override
+        public StreamObserver<WatchRequest> watch(StreamObserver<WatchResponse> answer) {
+            return new StreamObserver<>() {
+                @Override
+                public void onNext(WatchRequest request) {
+                    // The start is answered, and then there is silence.
+                    if (request.hasStart()) {
+                        answer.onNext(WatchResponse.newBuilder()
+                                .setReset(true)
+                                .setComplete(true)
+                                .setCursor("test")
+                                .setStamp(request.getStart().getStamp())
+                                .build());
+                    }
+                }
+
+                @Override
+                public void onError(Throwable failure) {}
+
+                @Override
+                public void onCompleted() {
+                    answer.onCompleted();
+                }
+            };
         }
     }
 

@@ -1,11 +1,13 @@
 package io.sallyport.extauthz;
 
 import io.sallyport.extauthz.Decisions.UserMethods;
+import io.sallyport.extauthz.Freshness.WhenStale;
 import io.sallyport.extauthz.SandboxRecord.State;
 import io.sallyport.identity.Authenticator;
 import io.sallyport.identity.AuthenticatorChain;
 import io.sallyport.identity.CachedSandboxTokens;
 import io.sallyport.identity.Principal;
+import io.sallyport.identity.RenewableTokenAuthenticator;
 import io.sallyport.identity.SandboxTokenAuthenticator;
 import io.sallyport.policy.AccessPolicy;
 import io.sallyport.policy.MethodRule;
@@ -29,6 +31,8 @@ import java.util.Optional;
 final class Stage {
     static final String CLOSED = "/test.Service/Closed";
     static final String USER_STREAM = "/test.Service/UserStream";
+    static final Duration MAX_STALENESS = Duration.ofHours(3);
+    static final Duration RENEWAL = Duration.ofHours(24);
 
     final TestTime time = new TestTime();
     final TestIdentity identity;
@@ -39,16 +43,21 @@ final class Stage {
             .with("stopped-id", "default", "stopped", State.STOPPED)
             .with("deleted-id", "default", "deleted", State.DELETED);
     final Answers answers = new Answers(false, Optional.of(new Principal.User("dora", "developer")));
+    final Revocations revocations = new Revocations();
+    final Freshness freshness = new Freshness(MAX_STALENESS, WhenStale.DENY, time, time);
+    SandboxRecords kept = new SandboxRecords(records, time);
     final List<Authenticator.Credential> verified = new ArrayList<>();
 
     Stage(Path directory, String preset) throws IOException {
         identity = new TestIdentity(directory, time);
         policy = TestIdentity.policy(preset);
         records.unavailable("unsure-id");
+        freshness.answered(freshness.ask());
     }
 
     Decisions decisions(UserMethods userMethods, boolean developer) throws IOException {
-        return decisions(userMethods, developer, new SandboxRecords(records, Duration.ofSeconds(5), _ -> {}, time));
+        kept = new SandboxRecords(records, time);
+        return decisions(userMethods, developer, kept);
     }
 
     Decisions decisions(UserMethods userMethods, boolean developer, SandboxRecords cache) throws IOException {
@@ -65,10 +74,17 @@ final class Stage {
                 new Callers(
                         tokens,
                         new AuthenticatorChain(List.of(counted)),
+                        new AuthenticatorChain(List.of(new RenewableTokenAuthenticator(identity.verifier(), RENEWAL))),
                         new ConnectionFailures(5, Duration.ofMinutes(1), time)),
+                new Standing(revocations, freshness),
                 cache,
                 userMethods,
                 developer);
+    }
+
+    /** The issuer changes a record, and the feed says so. */
+    void change(String id, String name, State state) {
+        kept.changed(records.with(id, "default", name, state).get(id));
     }
 
     Requests to(String path) {

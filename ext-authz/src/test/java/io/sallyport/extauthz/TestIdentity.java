@@ -68,6 +68,10 @@ final class TestIdentity {
                 minter.keyId()));
     }
 
+    String keyId() {
+        return minter.keyId();
+    }
+
     SandboxTokenVerifier verifier() throws IOException {
         return new SandboxTokenVerifier(GATEWAY, KeyDirectory.readPublic(tokenKeys), LIMITS, signatures, clock);
     }

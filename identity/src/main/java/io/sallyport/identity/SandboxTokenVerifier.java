@@ -66,6 +66,30 @@ public final class SandboxTokenVerifier {
      * @throws RejectedException with one of the {@code TOKEN_…} reasons
      */
     public SandboxClaims verify(String token) throws RejectedException {
+        SandboxClaims claims = verifyAllButTheEnd(token);
+        if (isExpired(claims)) {
+            throw new RejectedException(Reason.TOKEN_EXPIRED, "exp has passed");
+        }
+        return claims;
+    }
+
+    /**
+     * The claims of a token that is good, or was good until a while ago: for a request to renew it, and for nothing else.
+     * Do not remember the answer where another method could find it.
+     *
+     * @param window how long after its end it may be; the leeway comes on top
+     * @throws RejectedException as {@link #verify}
+     */
+    public SandboxClaims verifyForRenewal(String token, Duration window) throws RejectedException {
+        SandboxClaims claims = verifyAllButTheEnd(token);
+        if (!claims.expiresAt().equals(Instant.MAX)
+                && isExpired(claims.expiresAt().plus(window), clock.instant())) {
+            throw new RejectedException(Reason.TOKEN_EXPIRED, "exp has passed, and the time to renew it too");
+        }
+        return claims;
+    }
+
+    private SandboxClaims verifyAllButTheEnd(String token) throws RejectedException {
         CompactJws jws = CompactJws.parse(token);
         jws.checkHeader(TYPES, true);
         if (!verifiers.get().containsKey(jws.keyId())) {
@@ -90,7 +114,7 @@ public final class SandboxTokenVerifier {
         }
         Instant issuedAt = claims.time("iat");
         Instant expiresAt = expiry(claims, issuedAt);
-        checkTime(claims, issuedAt, expiresAt);
+        checkBeginning(claims, issuedAt);
         return new SandboxClaims(sandbox, claims.optionalId("jti"), claims.lineage(), issuedAt, expiresAt, jws.keyId());
     }
 
@@ -148,7 +172,7 @@ public final class SandboxTokenVerifier {
         return expiresAt;
     }
 
-    private void checkTime(Claims claims, Instant issuedAt, Instant expiresAt) throws RejectedException {
+    private void checkBeginning(Claims claims, Instant issuedAt) throws RejectedException {
         Instant now = clock.instant();
         Instant latestStart = now.plus(limits.leeway());
         if (issuedAt.isAfter(latestStart)) {
@@ -156,9 +180,6 @@ public final class SandboxTokenVerifier {
         }
         if (claims.has("nbf") && claims.time("nbf").isAfter(latestStart)) {
             throw new RejectedException(Reason.TOKEN_NOT_YET_VALID, "nbf is in the future");
-        }
-        if (isExpired(expiresAt, now)) {
-            throw new RejectedException(Reason.TOKEN_EXPIRED, "exp has passed");
         }
     }
 

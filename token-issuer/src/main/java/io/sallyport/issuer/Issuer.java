@@ -21,6 +21,7 @@ import io.sallyport.issuer.service.RegistryService;
 import io.sallyport.issuer.service.SandboxLimits;
 import io.sallyport.issuer.service.TokenMint;
 import io.sallyport.issuer.service.TokenService;
+import io.sallyport.issuer.service.Watches;
 import io.sallyport.issuer.store.JdbcStore;
 import io.sallyport.issuer.store.PostgresSettings;
 import io.sallyport.issuer.store.SandboxStore;
@@ -60,6 +61,7 @@ public final class Issuer implements AutoCloseable {
     private final Deque<AutoCloseable> parts;
     private final GrpcListener envoy;
     private final GrpcListener feed;
+    private final Watches watches;
     private final GrpcListener registry;
     private final KeyPublisher http;
 
@@ -67,11 +69,13 @@ public final class Issuer implements AutoCloseable {
             Deque<AutoCloseable> parts,
             GrpcListener envoy,
             GrpcListener feed,
+            Watches watches,
             GrpcListener registry,
             KeyPublisher http) {
         this.parts = parts;
         this.envoy = envoy;
         this.feed = feed;
+        this.watches = watches;
         this.registry = registry;
         this.http = http;
     }
@@ -173,6 +177,7 @@ public final class Issuer implements AutoCloseable {
                                         clock,
                                         settings.refresh().retention())
                                 .bindService()));
+        Watches watches = begin(parts, new Watches(store, System::nanoTime));
         GrpcListener feed = begin(
                 parts,
                 GrpcListener.start(
@@ -180,7 +185,7 @@ public final class Issuer implements AutoCloseable {
                         FOR_ITS_GROUP,
                         threads(parts, eventLoops, "feed"),
                         interceptor,
-                        new FeedService(calls, assertions, store).bindService()));
+                        new FeedService(calls, assertions, store, watches).bindService()));
         GrpcListener envoy = begin(
                 parts,
                 GrpcListener.start(
@@ -200,7 +205,7 @@ public final class Issuer implements AutoCloseable {
                         settings.keys().jwksMaxAge(),
                         new KeyPublisher.Health(health::writable, keys::troubles)));
         health.tell(writable -> List.of(registry, feed, envoy).forEach(listener -> listener.serving(writable)));
-        return new Issuer(parts, envoy, feed, registry, http);
+        return new Issuer(parts, envoy, feed, watches, registry, http);
     }
 
     Endpoint envoy() {
@@ -223,6 +228,7 @@ public final class Issuer implements AutoCloseable {
     @Override
     public void close() {
         List.of(envoy, feed, registry).forEach(GrpcListener::drain);
+        watches.close();
         closeAll(parts);
     }
 

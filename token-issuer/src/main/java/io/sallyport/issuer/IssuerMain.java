@@ -74,9 +74,9 @@ public final class IssuerMain {
                 directory.normalize().equals(settings.keys().assertion().normalize()),
                 settings.keys().poll(),
                 settings.keys().jwksMaxAge(),
-                KeyTimes.DEFAULT.retryGrace(),
+                settings.refresh().retryGrace(),
                 settings.tokens().maxLifetime(),
-                KeyTimes.DEFAULT.renewalWindow(),
+                settings.refresh().renewalWindow(),
                 settings.tokens().leeway());
     }
 

@@ -3,6 +3,7 @@ package io.sallyport.issuer;
 import static io.sallyport.issuer.RunningIssuer.GET_RECORD;
 import static io.sallyport.issuer.RunningIssuer.REFRESH;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.grpc.Status;
@@ -15,7 +16,11 @@ import io.sallyport.api.registry.v1.GetSandboxRequest;
 import io.sallyport.api.registry.v1.RegisterSandboxRequest;
 import io.sallyport.identity.SandboxClaims;
 import io.sallyport.issuer.service.Calls;
+import io.sallyport.issuer.store.JdbcStore;
 import io.sallyport.issuer.store.PostgresServer;
+import io.sallyport.issuer.store.SandboxStore;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -261,6 +266,42 @@ class PostgresOutageTest {
             RunningIssuer.await(() -> issuer.health(issuer.issuer().envoy(), "") == ServingStatus.SERVING);
             issuer.clock().advance(Duration.ofMinutes(1));
             issuer.register("beta");
+        }
+    }
+
+    @Test
+    void aStandbyIsRefusedAndOneThatWasPromotedHasAnotherLog() throws Exception {
+        String before = storeId();
+        try (RunningIssuer issuer = issuer()) {
+            issuer.register("alpha");
+            server.stop();
+            Path standby = Files.createFile(server.dataDirectory().resolve("standby.signal"));
+            server.startAgain();
+            try {
+                assertThatThrownBy(this::storeId)
+                        .isInstanceOf(IOException.class)
+                        .hasMessageContaining("is a standby")
+                        .hasMessageContaining("store.postgresql.hosts");
+                for (int i = 0; i < 3; i++) {
+                    assertThat(catchThrowableOfType(StatusRuntimeException.class, () -> issuer.mint("alpha"))
+                                    .getStatus()
+                                    .getCode())
+                            .isEqualTo(Status.Code.UNAVAILABLE);
+                }
+                RunningIssuer.await(() -> issuer.health(issuer.issuer().envoy(), "") == ServingStatus.NOT_SERVING);
+            } finally {
+                server.asSuperuser("SELECT pg_promote()");
+            }
+            assertThat(standby).doesNotExist();
+            RunningIssuer.await(() -> issuer.health(issuer.issuer().envoy(), "") == ServingStatus.SERVING);
+            assertThat(issuer.mint("alpha")).isNotEmpty();
+        }
+        assertThat(storeId()).as("a new timeline").isNotEqualTo(before).isEqualTo(storeId());
+    }
+
+    private String storeId() throws Exception {
+        try (SandboxStore store = JdbcStore.postgresql(server.settings(database))) {
+            return store.position().storeId();
         }
     }
 

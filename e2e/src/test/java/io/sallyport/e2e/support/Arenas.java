@@ -45,7 +45,7 @@ public final class Arenas implements AutoCloseable {
     /**
      * The arena of this kind whose parts may be stopped and started; whoever breaks it leaves it whole.
      *
-     * <p>Limits are the usual ones, and records are forgotten sooner, so that tests need not wait for that.
+     * <p>Limits are the usual ones, and what is known is stale sooner, so that tests need not wait for that.
      */
     public synchronized Arena breakable(Setup setup) {
         return breakable.computeIfAbsent(
@@ -53,7 +53,7 @@ public final class Arenas implements AutoCloseable {
                 key -> Arena.start(options(key)
                                 .with(Part.ENVOY, "limits.authorization", "2s")
                                 .with(Part.EXT_AUTHZ, "issuer-timeout", "1s")
-                                .with(Part.EXT_AUTHZ, "record-ttl", "1s"))
+                                .with(Part.EXT_AUTHZ, "max-staleness", "5s"))
                         .awaitFirstAnswer());
     }
 

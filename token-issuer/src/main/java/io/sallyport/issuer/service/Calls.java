@@ -16,6 +16,9 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -145,6 +148,34 @@ public final class Calls {
         }
         observer.onNext(answer);
         observer.onCompleted();
+    }
+
+    /**
+     * Lets a stream begin, or refuses it like a call; only the refusal is answered.
+     *
+     * @return what the work returned; empty when it was refused
+     */
+    <R> Optional<R> admit(String fullMethodName, String caller, StreamObserver<?> observer, Work<R> work) {
+        List<R> admitted = new ArrayList<>(1);
+        answer(
+                fullMethodName,
+                caller,
+                new StreamObserver<R>() {
+                    @Override
+                    public void onNext(R answer) {
+                        admitted.add(answer);
+                    }
+
+                    @Override
+                    public void onError(Throwable refusal) {
+                        observer.onError(refusal);
+                    }
+
+                    @Override
+                    public void onCompleted() {}
+                },
+                work);
+        return admitted.stream().findFirst();
     }
 
     private StatusRuntimeException refuse(Call call, long arrived, Reason reason, String detail) {

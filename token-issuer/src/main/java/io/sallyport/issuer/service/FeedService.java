@@ -1,24 +1,29 @@
 package io.sallyport.issuer.service;
 
+import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import io.sallyport.api.feed.v1.GetRecordRequest;
 import io.sallyport.api.feed.v1.IdentityFeedGrpc;
+import io.sallyport.api.feed.v1.WatchRequest;
+import io.sallyport.api.feed.v1.WatchResponse;
 import io.sallyport.api.registry.v1.Sandbox;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import io.sallyport.identity.SandboxId;
 import io.sallyport.issuer.store.SandboxStore;
 
-/** What ext-authz asks: the record behind an id. Answers nobody else. */
+/** What ext-authz asks: the record behind an id, and everything that must be refused. Answers nobody else. */
 public final class FeedService extends IdentityFeedGrpc.IdentityFeedImplBase {
     private final Calls calls;
     private final Assertions assertions;
     private final SandboxStore store;
+    private final Watches watches;
 
-    public FeedService(Calls calls, Assertions assertions, SandboxStore store) {
+    public FeedService(Calls calls, Assertions assertions, SandboxStore store, Watches watches) {
         this.calls = calls;
         this.assertions = assertions;
         this.store = store;
+        this.watches = watches;
     }
 
     @Override
@@ -30,5 +35,26 @@ public final class FeedService extends IdentityFeedGrpc.IdentityFeedImplBase {
             return Messages.sandbox(
                     store.find(id).orElseThrow(() -> new RejectedException(Reason.RECORD_UNKNOWN, id.value())));
         });
+    }
+
+    @Override
+    public StreamObserver<WatchRequest> watch(StreamObserver<WatchResponse> observer) {
+        return calls.admit(IdentityFeedGrpc.getWatchMethod().getFullMethodName(), "anonymous", observer, call -> {
+                    assertions.requireExtAuthz(call);
+                    return watches.begin((ServerCallStreamObserver<WatchResponse>) observer);
+                })
+                .orElseGet(Nobody::new);
+    }
+
+    /** Somebody who was refused and may still speak. */
+    private static final class Nobody implements StreamObserver<WatchRequest> {
+        @Override
+        public void onNext(WatchRequest request) {}
+
+        @Override
+        public void onError(Throwable failure) {}
+
+        @Override
+        public void onCompleted() {}
     }
 }

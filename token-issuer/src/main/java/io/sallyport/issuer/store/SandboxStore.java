@@ -15,13 +15,17 @@ import java.util.Optional;
  * event loops. Times are kept to the millisecond.
  */
 public interface SandboxStore extends AutoCloseable {
+    /** The longest that an ext-authz may go on with what it has once it hears nothing more from us. */
+    Duration MAX_STALENESS = Duration.ofMinutes(5);
+
     /**
      * How long the name of a deleted sandbox rests before another may have it.
      *
-     * <p>ext-authz believes a record for up to five seconds. In that time the deleted sandbox still passes under its old
-     * name, and a gateway that looks names up would act on the new holder. The rest is for requests under way.
+     * <p>An ext-authz that is cut off believes a record for up to {@link #MAX_STALENESS}, counted from before the last answer
+     * that could have told it. In that time the deleted sandbox still passes under its old name, and a gateway that looks
+     * names up would act on the new holder. The rest is for clocks, and for requests under way.
      */
-    Duration NAME_REST = Duration.ofSeconds(10);
+    Duration NAME_REST = MAX_STALENESS.plusMinutes(1);
 
     /** Makes a sandbox known, unless its id or its name says no. */
     Registration register(SandboxId id, SandboxName name, SandboxRecord.Source source, Instant at)

@@ -57,7 +57,11 @@ public final class PostgresServer implements AutoCloseable {
 
     /** Makes a database cluster and starts its server. */
     public static PostgresServer start() throws Exception {
-        Path directory = Files.createTempDirectory("sallyport-postgres-");
+        return startIn(Files.createTempDirectory("sallyport-postgres-"));
+    }
+
+    /** @param directory empty; removed in the end */
+    static PostgresServer startIn(Path directory) throws Exception {
         PostgresServer server = new PostgresServer(unpacked(), directory, freePort());
         try {
             server.initialise();
@@ -163,6 +167,11 @@ public final class PostgresServer implements AutoCloseable {
             kill();
         }
         postmaster = null;
+    }
+
+    /** Whether it has not ended by itself. */
+    boolean isAlive() {
+        return running().isAlive();
     }
 
     /** What the server had to say. */

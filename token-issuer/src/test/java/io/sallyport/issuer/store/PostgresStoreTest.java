@@ -24,6 +24,7 @@ import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -504,6 +505,39 @@ class PostgresStoreTest extends SandboxStoreContract {
             FeedDelta all = one.events(start, 10_000).orElseThrow();
             assertThat(all.events().getLast().seq()).isEqualTo(one.position().seq());
         }
+    }
+
+    // Being woken.
+
+    /** Without the poll that backs it up. */
+    @Test
+    void aListenerHearsOfEveryEventAndComesBackWhenItsSessionEnds() throws Exception {
+        Semaphore told = new Semaphore(0);
+        try (JdbcStore store = open();
+                PostgresListener _ = new PostgresListener(
+                        new PostgresConnector(server.settings(database), PostgresConnector.Limits.CALLS, ""),
+                        told::release)) {
+            awaitTold(told);
+            for (String token : List.of("one", "two")) {
+                told.drainPermits();
+                store.revoke(revocation(token));
+                awaitTold(told);
+            }
+            told.drainPermits();
+            store.probe(NOW);
+            assertThat(told.availablePermits()).as("no event").isZero();
+
+            server.asSuperuser("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + database
+                    + "' AND query LIKE 'LISTEN%'");
+            awaitTold(told);
+            told.drainPermits();
+            store.revoke(revocation("three"));
+            awaitTold(told);
+        }
+    }
+
+    private static void awaitTold(Semaphore told) throws InterruptedException {
+        assertThat(told.tryAcquire(30, TimeUnit.SECONDS)).isTrue();
     }
 
     // A database that is another one now.

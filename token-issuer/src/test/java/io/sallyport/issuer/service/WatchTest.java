@@ -1,0 +1,359 @@
+package io.sallyport.issuer.service;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.grpc.Status;
+import io.grpc.stub.ServerCallStreamObserver;
+import io.sallyport.api.feed.v1.WatchAck;
+import io.sallyport.api.feed.v1.WatchRequest;
+import io.sallyport.api.feed.v1.WatchResponse;
+import io.sallyport.api.feed.v1.WatchStart;
+import io.sallyport.api.registry.v1.Sandbox;
+import io.sallyport.api.registry.v1.SandboxState;
+import io.sallyport.identity.SandboxId;
+import io.sallyport.issuer.store.JdbcStore;
+import io.sallyport.issuer.store.Revocation;
+import io.sallyport.issuer.store.Revocation.Subject;
+import io.sallyport.issuer.store.SandboxName;
+import io.sallyport.issuer.store.SandboxRecord.Source;
+import io.sallyport.issuer.store.SandboxStore;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** One stream, on a real store; time and the watcher's appetite are the test's. */
+@Timeout(60)
+class WatchTest {
+    private static final Instant NOW = Instant.parse("2026-11-24T12:00:00Z");
+
+    @TempDir
+    Path directory;
+
+    private SandboxStore store;
+    private long nanos;
+    private final List<Watch> gone = new ArrayList<>();
+
+    @BeforeEach
+    void open() throws IOException {
+        store = JdbcStore.sqlite(directory.resolve("issuer.db"));
+    }
+
+    @AfterEach
+    void close() {
+        store.close();
+    }
+
+    @Test
+    void beginsWithAllThatIsRevokedInPages() throws Exception {
+        int many = 2 * Watch.PAGE + 1;
+        for (int i = 0; i < many; i++) {
+            revoke("jti-" + i);
+        }
+        Watcher watcher = watch("", 7);
+        assertThat(watcher.told.getFirst().getReset()).isTrue();
+        assertThat(watcher.told.stream().filter(WatchResponse::getReset)).hasSize(1);
+        assertThat(watcher.revoked()).hasSize(many).doesNotHaveDuplicates();
+        assertThat(watcher.told)
+                .allMatch(message -> message.getRevocationsCount() <= Watch.PAGE)
+                .allMatch(message -> message.getRevocationsList().stream()
+                        .allMatch(revocation -> revocation.getReason().isEmpty() && revocation.hasUntil()));
+        assertThat(watcher.told.stream().filter(WatchResponse::getComplete)).hasSize(1);
+        WatchResponse last = watcher.told.getLast();
+        assertThat(last.getComplete()).isTrue();
+        assertThat(last.getStamp()).isEqualTo(7);
+        assertThat(last.getCursor()).isEqualTo(cursor());
+    }
+
+    @Test
+    void thenTellsWhatChanges() throws Exception {
+        Watcher watcher = watch("", 1);
+        watcher.told.clear();
+        register("alpha");
+        revoke("jti-1");
+        watcher.watch.wake();
+        var _ = store.delete(new SandboxId("alpha"), NOW);
+        watcher.watch.wake();
+        assertThat(watcher.revoked()).containsExactly("jti-1");
+        assertThat(watcher.told.stream()
+                        .flatMap(message -> message.getSandboxesList().stream())
+                        .map(Sandbox::getState))
+                .containsExactly(SandboxState.SANDBOX_STATE_ACTIVE, SandboxState.SANDBOX_STATE_DELETED);
+        assertThat(watcher.told.stream()
+                        .flatMap(message -> message.getSandboxesList().stream())
+                        .map(Sandbox::getVersion))
+                .isSorted()
+                .doesNotHaveDuplicates();
+        assertThat(watcher.told).hasSize(2).allMatch(message -> message.getComplete() && !message.getReset());
+        assertThat(watcher.told.getLast().getCursor()).isEqualTo(cursor());
+    }
+
+    @Test
+    void saysSomethingEverySecondAndNotOftener() throws Exception {
+        Watcher watcher = watch("", 1);
+        watcher.told.clear();
+        watcher.watch.wake();
+        watcher.watch.beat();
+        assertThat(watcher.told).isEmpty();
+        watcher.acknowledges(2);
+        nanos += Duration.ofSeconds(1).toNanos();
+        watcher.watch.beat();
+        watcher.watch.beat();
+        assertThat(watcher.told).hasSize(1);
+        assertThat(watcher.told.getFirst().getComplete()).isTrue();
+        assertThat(watcher.told.getFirst().getStamp()).isEqualTo(2);
+    }
+
+    /** An issuer that cannot read its store must not say that all is well. */
+    @Test
+    void withoutAStoreTheStreamEnds() throws Exception {
+        Watcher watcher = watch("", 1);
+        watcher.told.clear();
+        store.close();
+        nanos += Duration.ofSeconds(1).toNanos();
+        watcher.watch.beat();
+        assertThat(watcher.told).isEmpty();
+        assertThat(watcher.end).isNotNull();
+        assertThat(gone).containsExactly(watcher.watch);
+    }
+
+    @Test
+    void resumesWhereAnotherStreamWas() throws Exception {
+        revoke("jti-1");
+        String cursor = watch("", 1).told.getLast().getCursor();
+        revoke("jti-2");
+        Watcher watcher = watch(cursor, 9);
+        assertThat(watcher.told).hasSize(1);
+        assertThat(watcher.told.getFirst().getReset()).isFalse();
+        assertThat(watcher.revoked()).containsExactly("jti-2");
+        assertThat(watcher.told.getFirst().getStamp()).isEqualTo(9);
+        Watcher nothingNew = watch(watcher.told.getLast().getCursor(), 10);
+        assertThat(nothingNew.told).hasSize(1);
+        assertThat(nothingNew.told.getFirst().getComplete()).isTrue();
+    }
+
+    static Stream<String> strangeCursors() {
+        return Stream.of("another-store:1", "x", ":", "a:b", "a:-1", "a:99999999999999999999", "§:1", "%s:999");
+    }
+
+    @ParameterizedTest
+    @MethodSource("strangeCursors")
+    void whereItCannotResumeItBeginsAnew(String cursor) throws Exception {
+        revoke("jti-1");
+        Watcher watcher = watch(cursor.formatted(store.position().storeId()), 1);
+        assertThat(watcher.told.getFirst().getReset()).isTrue();
+        assertThat(watcher.revoked()).containsExactly("jti-1");
+        assertThat(watcher.told.getLast().getComplete()).isTrue();
+        assertThat(watcher.end).isNull();
+    }
+
+    /** What was told so far is a half whole; the rest comes when there is room, and what was revoked meanwhile too. */
+    @Test
+    void whoTakesNothingIsToldNothingAndMissesNothing() throws Exception {
+        for (int i = 0; i < Watch.PAGE + 1; i++) {
+            revoke("jti-" + i);
+        }
+        Watcher watcher = new Watcher();
+        watcher.room = 2; // the reset and one page
+        watcher.starts("", 1);
+        assertThat(watcher.told).hasSize(2);
+        assertThat(watcher.told).noneMatch(WatchResponse::getComplete);
+        revoke("a-late-one");
+        nanos += Duration.ofSeconds(9).toNanos();
+        watcher.watch.beat();
+        assertThat(watcher.told).hasSize(2);
+        watcher.room = Integer.MAX_VALUE;
+        watcher.ready.run();
+        assertThat(watcher.revoked()).contains("a-late-one").hasSize(Watch.PAGE + 2);
+        assertThat(watcher.told.getLast().getComplete()).isTrue();
+    }
+
+    @Test
+    void anOldStreamEndsInGoodOrder() throws Exception {
+        Watcher watcher = watch("", 1);
+        nanos += Watch.LIFE.toNanos() + 1;
+        watcher.watch.beat();
+        assertThat(watcher.end).isEqualTo(Status.OK);
+        assertThat(watcher.told.getLast().getComplete()).isTrue();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "nothing",
+                "ack first",
+                "two starts",
+                "bad name",
+                "no stamp",
+                "no stamp in ack",
+                "silence",
+                "stale"
+            })
+    void whoDoesNotSpeakAsAgreedIsSentAway(String how) {
+        Watcher watcher = new Watcher();
+        WatchRequest start = WatchRequest.newBuilder()
+                .setStart(WatchStart.newBuilder().setReplica("r").setStamp(1))
+                .build();
+        WatchRequest ack = WatchRequest.newBuilder()
+                .setAck(WatchAck.newBuilder().setStamp(how.equals("no stamp in ack") ? 0 : 1))
+                .build();
+        List<WatchRequest> said = switch (how) {
+            case "nothing" -> List.of(WatchRequest.getDefaultInstance());
+            case "ack first" -> List.of(ack);
+            case "two starts" -> List.of(start, start);
+            case "bad name" ->
+                List.of(start.toBuilder()
+                        .setStart(start.getStart().toBuilder().setReplica("a b"))
+                        .build());
+            case "stale" ->
+                List.of(start.toBuilder()
+                        .setStart(start.getStart().toBuilder()
+                                .setMaxStaleness(com.google.protobuf.Duration.newBuilder()
+                                        .setSeconds(301)))
+                        .build());
+            case "no stamp" ->
+                List.of(start.toBuilder()
+                        .setStart(start.getStart().toBuilder().setStamp(0))
+                        .build());
+            case "no stamp in ack" -> List.of(start, ack);
+            default -> List.of();
+        };
+        said.forEach(watcher.watch.requests()::onNext);
+        if (said.isEmpty()) {
+            watcher.watch.beat();
+            assertThat(watcher.end).isNull();
+            nanos += Duration.ofSeconds(11).toNanos();
+            watcher.watch.beat();
+        }
+        assertThat(watcher.end).isNotNull().extracting(Status::getCode).isEqualTo(Status.Code.INVALID_ARGUMENT);
+        assertThat(gone).containsExactly(watcher.watch);
+    }
+
+    @Test
+    void whoLeavesIsForgotten() throws Exception {
+        Watcher watcher = watch("", 1);
+        watcher.watch.requests().onCompleted();
+        assertThat(watcher.end).isEqualTo(Status.OK);
+        Watcher cut = watch("", 1);
+        cut.cancelled.run();
+        cut.cancelled.run();
+        assertThat(gone).containsExactly(watcher.watch, cut.watch);
+        cut.told.clear();
+        revoke("jti-1");
+        cut.watch.wake();
+        assertThat(cut.told).isEmpty();
+    }
+
+    private Watcher watch(String cursor, long stamp) {
+        Watcher watcher = new Watcher();
+        watcher.starts(cursor, stamp);
+        return watcher;
+    }
+
+    private String cursor() throws Exception {
+        return store.position().storeId() + ":" + store.position().seq();
+    }
+
+    private void revoke(String jti) throws Exception {
+        var _ = store.revoke(new Revocation(new Subject.Token(jti), "why", NOW, Optional.of(NOW.plusSeconds(60))));
+    }
+
+    private void register(String id) throws Exception {
+        var _ = store.register(new SandboxId(id), new SandboxName("default", id), Source.REGISTRY, NOW);
+    }
+
+    /** The other end. */
+    private final class Watcher extends ServerCallStreamObserver<WatchResponse> {
+        private final List<WatchResponse> told = new ArrayList<>();
+        private @Nullable Status end;
+        private int room = Integer.MAX_VALUE;
+        private Runnable ready = () -> {};
+        private Runnable cancelled = () -> {};
+        private final Watch watch = new Watch(store, this, Runnable::run, () -> nanos, gone::add);
+
+        void starts(String cursor, long stamp) {
+            watch.requests()
+                    .onNext(WatchRequest.newBuilder()
+                            .setStart(WatchStart.newBuilder()
+                                    .setReplica("replica-1")
+                                    .setCursor(cursor)
+                                    .setStamp(stamp))
+                            .build());
+        }
+
+        void acknowledges(long stamp) {
+            watch.requests()
+                    .onNext(WatchRequest.newBuilder()
+                            .setAck(WatchAck.newBuilder().setStamp(stamp))
+                            .build());
+        }
+
+        List<String> revoked() {
+            return told.stream()
+                    .flatMap(message -> message.getRevocationsList().stream())
+                    .map(revocation -> revocation.getSubject().getTokenId())
+                    .toList();
+        }
+
+        @Override
+        public void onNext(WatchResponse message) {
+            told.add(message);
+            room--;
+        }
+
+        @Override
+        public void onError(Throwable failure) {
+            end = Status.fromThrowable(failure);
+        }
+
+        @Override
+        public void onCompleted() {
+            end = Status.OK;
+        }
+
+        @Override
+        public boolean isReady() {
+            return room > 0;
+        }
+
+        @Override
+        public boolean isCancelled() {
+            return false;
+        }
+
+        @Override
+        public void setOnReadyHandler(Runnable handler) {
+            ready = handler;
+        }
+
+        @Override
+        public void setOnCancelHandler(Runnable handler) {
+            cancelled = handler;
+        }
+
+        @Override
+        public void setCompression(String compression) {}
+
+        @Override
+        public void setMessageCompression(boolean enable) {}
+
+        @Override
+        public void disableAutoInboundFlowControl() {}
+
+        @Override
+        public void request(int count) {}
+    }
+}
