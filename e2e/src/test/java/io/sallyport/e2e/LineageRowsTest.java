@@ -40,8 +40,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * What owner and thief of a token see, at every moment at which the thief can use his copy. The same table stands in
- * {@code docs/threat-model.md}.
+ * What owner and thief of a token see, at every moment at which the thief can use his copy. The table for readers is
+ * in {@code docs/operations.md}, "How a token is renewed".
  */
 @ExtendWith(Arenas.Resolver.class)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
@@ -151,7 +151,7 @@ class LineageRowsTest {
                     .data(Wire.message().framed(), true);
             audited(audit, Reason.TOKEN_REFRESHED, "minted");
             lost = proxy.swallowed(BEARER_LENGTH);
-            proxy.close();
+            proxy.cut();
             assertThat(call.await().inWords()).isEqualTo("connection closed");
         }
 

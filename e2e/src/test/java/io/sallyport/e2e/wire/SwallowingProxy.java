@@ -77,6 +77,11 @@ public final class SwallowingProxy implements AutoCloseable {
         }
     }
 
+    /** Closes both connections. */
+    public void cut() throws IOException {
+        close();
+    }
+
     @Override
     public void close() throws IOException {
         door.close();
