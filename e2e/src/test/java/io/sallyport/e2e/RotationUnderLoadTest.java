@@ -78,22 +78,34 @@ class RotationUnderLoadTest {
                 awaitCalls(CALLS / 10);
 
                 second = step(stack, stack.tokenKeys(), "prepare");
-                Eventually.holds("the new key is published", () -> publishedKeys(stack).equals(Set.of(first, second)));
+                Eventually.holds(
+                        "the new key is published", () -> publishedKeys(stack).equals(Set.of(first, second)));
                 String secondAssertion = step(stack, stack.assertionKeys(), "prepare");
-                assertThat(signers(supervisors)).as("a prepared key does not sign").containsExactly(first);
+                assertThat(signers(supervisors))
+                        .as("a prepared key does not sign")
+                        .containsExactly(first);
 
                 assertThat(stepWhenDue(stack, stack.tokenKeys(), "activate")).isEqualTo(second);
-                assertThat(stepWhenDue(stack, stack.assertionKeys(), "activate")).isEqualTo(secondAssertion);
-                Eventually.holds("everybody has a token of the new key", () -> signers(supervisors).equals(Set.of(second)));
-                assertThat(publishedKeys(stack)).as("the old key is still good").containsExactlyInAnyOrder(first, second);
+                assertThat(stepWhenDue(stack, stack.assertionKeys(), "activate"))
+                        .isEqualTo(secondAssertion);
+                Eventually.holds(
+                        "everybody has a token of the new key",
+                        () -> signers(supervisors).equals(Set.of(second)));
+                assertThat(publishedKeys(stack))
+                        .as("the old key is still good")
+                        .containsExactlyInAnyOrder(first, second);
 
                 assertThat(stepWhenDue(stack, stack.tokenKeys(), "retire")).isEqualTo(first);
                 String firstAssertion = stepWhenDue(stack, stack.assertionKeys(), "retire");
                 assertThat(firstAssertion).isNotEqualTo(secondAssertion);
-                assertThat(stack.tokenKeys().resolve(first).resolve("signing.pem")).doesNotExist();
-                assertThat(stack.assertionKeys().resolve(firstAssertion).resolve("signing.pem")).doesNotExist();
+                assertThat(stack.tokenKeys().resolve(first).resolve("signing.pem"))
+                        .doesNotExist();
+                assertThat(stack.assertionKeys().resolve(firstAssertion).resolve("signing.pem"))
+                        .doesNotExist();
                 awaitCalls(calls.get() + CALLS / 10);
-                assertThat(publishedKeys(stack)).as("what it signed is still good").containsExactlyInAnyOrder(first, second);
+                assertThat(publishedKeys(stack))
+                        .as("what it signed is still good")
+                        .containsExactlyInAnyOrder(first, second);
             } finally {
                 rotated.set(true);
                 for (Thread thread : threads) {
@@ -150,7 +162,14 @@ class RotationUnderLoadTest {
     /** What an operator types; the key that it is about. */
     private static String step(SallyportStack stack, Path keys, String step) {
         List<String> command = List.of(
-                "keys", "rotate", keys.toString(), step, "--retry-grace", "1s", "--config", stack.settingsFile(Part.ISSUER).toString());
+                "keys",
+                "rotate",
+                keys.toString(),
+                step,
+                "--retry-grace",
+                "1s",
+                "--config",
+                stack.settingsFile(Part.ISSUER).toString());
         String said = stack.runProgram("token-issuer", 0, command).getLast();
         assertThat(said).startsWith("kid=");
         return said.substring("kid=".length(), said.indexOf(' '));
@@ -159,7 +178,8 @@ class RotationUnderLoadTest {
     private static Set<String> publishedKeys(SallyportStack stack) {
         try (HttpClient http = HttpClient.newHttpClient()) {
             String body = http.send(
-                            HttpRequest.newBuilder(URI.create(stack.jwksUrl())).build(), HttpResponse.BodyHandlers.ofString())
+                            HttpRequest.newBuilder(URI.create(stack.jwksUrl())).build(),
+                            HttpResponse.BodyHandlers.ofString())
                     .body();
             assertThat(body).as("public halves only").doesNotContain("\"d\"");
             Set<String> keyIds = new TreeSet<>();

@@ -82,7 +82,9 @@ class SharedTokenFileTest {
             // Where the supervisor was quicker, debug-rpc takes what that has put there.
             assertThat(generation(file))
                     .as("every refresh went on from the one before")
-                    .isBetween(work.refreshed.get() + BESIDE_CALLS, work.refreshed.get() + BESIDE_CALLS + BESIDE_REFRESHES);
+                    .isBetween(
+                            work.refreshed.get() + BESIDE_CALLS,
+                            work.refreshed.get() + BESIDE_CALLS + BESIDE_REFRESHES);
             assertThat(Files.getPosixFilePermissions(file)).isEqualTo(PosixFilePermissions.fromString("rw-------"));
         }
     }
@@ -138,7 +140,11 @@ class SharedTokenFileTest {
     private List<String> debugRpc(Arena arena, Path file) throws IOException {
         Path app = arenas.root().resolve("supervisor-agent/target/app");
         return Tools.run(
-                Map.of("OPENSHELL_ENDPOINT", "http://" + arena.stack().endpoint(), "OPENSHELL_SANDBOX_TOKEN_FILE", file.toString()),
+                Map.of(
+                        "OPENSHELL_ENDPOINT",
+                        "http://" + arena.stack().endpoint(),
+                        "OPENSHELL_SANDBOX_TOKEN_FILE",
+                        file.toString()),
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "@" + app.resolve("jvm.options"),
                 "-jar",

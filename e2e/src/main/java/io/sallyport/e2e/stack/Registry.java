@@ -51,8 +51,10 @@ public final class Registry implements AutoCloseable {
 
     /** Stops a sandbox, or lets it go on. */
     public Sandbox setState(String id, SandboxState state) {
-        return stub().setSandboxState(
-                        SetSandboxStateRequest.newBuilder().setId(id).setState(state).build());
+        return stub().setSandboxState(SetSandboxStateRequest.newBuilder()
+                .setId(id)
+                .setState(state)
+                .build());
     }
 
     /** Takes something back. */

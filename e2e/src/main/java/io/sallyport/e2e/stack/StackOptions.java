@@ -72,11 +72,35 @@ public record StackOptions(
     }
 
     public StackOptions withGeneration(Generation newGeneration) {
-        return new StackOptions(root, state, newGeneration, mode, gatewayId, port, gatewayPort, httpPort, envoy, sandboxes, parts, overrides);
+        return new StackOptions(
+                root,
+                state,
+                newGeneration,
+                mode,
+                gatewayId,
+                port,
+                gatewayPort,
+                httpPort,
+                envoy,
+                sandboxes,
+                parts,
+                overrides);
     }
 
     public StackOptions withMode(GatewayMode newMode) {
-        return new StackOptions(root, state, generation, newMode, gatewayId, port, gatewayPort, httpPort, envoy, sandboxes, parts, overrides);
+        return new StackOptions(
+                root,
+                state,
+                generation,
+                newMode,
+                gatewayId,
+                port,
+                gatewayPort,
+                httpPort,
+                envoy,
+                sandboxes,
+                parts,
+                overrides);
     }
 
     public StackOptions withPorts(int newPort, int newGatewayPort, int newHttpPort) {
@@ -96,12 +120,36 @@ public record StackOptions(
     }
 
     public StackOptions withSandboxes(List<KnownSandbox> newSandboxes) {
-        return new StackOptions(root, state, generation, mode, gatewayId, port, gatewayPort, httpPort, envoy, newSandboxes, parts, overrides);
+        return new StackOptions(
+                root,
+                state,
+                generation,
+                mode,
+                gatewayId,
+                port,
+                gatewayPort,
+                httpPort,
+                envoy,
+                newSandboxes,
+                parts,
+                overrides);
     }
 
     /** With these parts alone, for a replica that stands beside another stack. */
     public StackOptions withParts(Set<Part> newParts) {
-        return new StackOptions(root, state, generation, mode, gatewayId, port, gatewayPort, httpPort, envoy, sandboxes, newParts, overrides);
+        return new StackOptions(
+                root,
+                state,
+                generation,
+                mode,
+                gatewayId,
+                port,
+                gatewayPort,
+                httpPort,
+                envoy,
+                sandboxes,
+                newParts,
+                overrides);
     }
 
     /**
@@ -116,7 +164,8 @@ public record StackOptions(
         Map<String, Object> ofPart = new LinkedHashMap<>(all.getOrDefault(part, Map.of()));
         ofPart.put(key, value);
         all.put(part, Map.copyOf(ofPart));
-        return new StackOptions(root, state, generation, mode, gatewayId, port, gatewayPort, httpPort, envoy, sandboxes, parts, all);
+        return new StackOptions(
+                root, state, generation, mode, gatewayId, port, gatewayPort, httpPort, envoy, sandboxes, parts, all);
     }
 
     Map<String, Object> overrides(Part part) {

@@ -30,8 +30,9 @@ public final class Eventually {
         AtomicReference<String> last = new AtomicReference<>("");
         try {
             holds(what, () -> {
-                last.set(call.get().inWords());
-                return last.get().equals(words);
+                String now = call.get().inWords();
+                last.set(now);
+                return now.equals(words);
             });
         } catch (AssertionError e) {
             throw new AssertionError(e.getMessage() + "; the last answer: " + last.get(), e);

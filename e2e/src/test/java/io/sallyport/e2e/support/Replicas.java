@@ -55,8 +55,10 @@ public final class Replicas implements AutoCloseable {
 
     private static Replicas start(
             Arenas arenas, StackOptions first, List<String> feeds, Map<Integer, StackOptions> withIssuer, int issuers) {
-        Replicas replicas =
-                new Replicas(arenas.ill(first.with(Part.EXT_AUTHZ, "issuers", feeds).with(Part.EXT_AUTHZ, "issuer", StackOptions.ABSENT)), issuers);
+        Replicas replicas = new Replicas(
+                arenas.ill(first.with(Part.EXT_AUTHZ, "issuers", feeds)
+                        .with(Part.EXT_AUTHZ, "issuer", StackOptions.ABSENT)),
+                issuers);
         try {
             for (int i = 1; i < DOORS; i++) {
                 Set<Part> parts = EnumSet.of(Part.EXT_AUTHZ, Part.ENVOY);

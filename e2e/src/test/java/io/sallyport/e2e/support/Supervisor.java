@@ -56,7 +56,8 @@ public final class Supervisor implements AutoCloseable {
         String[] parts = token.split("\\.", -1);
         String json = new String(Base64.getUrlDecoder().decode(parts[0]), StandardCharsets.UTF_8)
                 + new String(Base64.getUrlDecoder().decode(parts[1]), StandardCharsets.UTF_8);
-        Matcher matcher = Pattern.compile("\"" + name + "\"\\s*:\\s*\"?([^\",}]+)").matcher(json);
+        Matcher matcher =
+                Pattern.compile("\"" + name + "\"\\s*:\\s*\"?([^\",}]+)").matcher(json);
         if (!matcher.find()) {
             throw new AssertionError("the token says nothing of " + name);
         }
@@ -70,7 +71,8 @@ public final class Supervisor implements AutoCloseable {
 
     /** Asks for the successor of its token, and goes on with that if it is given one. */
     public Outcome refresh() {
-        Outcome outcome = call(Headers.grpc(REFRESH).bearer(token), Wire.message().framed());
+        Outcome outcome =
+                call(Headers.grpc(REFRESH).bearer(token), Wire.message().framed());
         if (outcome.isOk()) {
             token = tokenIn(outcome);
         }

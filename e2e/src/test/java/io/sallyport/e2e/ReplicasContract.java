@@ -2,11 +2,11 @@ package io.sallyport.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
-import io.grpc.ManagedChannel;
 import io.netty.channel.EventLoopGroup;
 import io.sallyport.api.registry.v1.RevocationSubject;
 import io.sallyport.api.registry.v1.SandboxState;
@@ -17,16 +17,15 @@ import io.sallyport.base.net.GrpcServers;
 import io.sallyport.e2e.gateway.KnownSandbox;
 import io.sallyport.e2e.stack.Part;
 import io.sallyport.e2e.stack.SallyportStack;
-import io.sallyport.e2e.support.Arenas;
 import io.sallyport.e2e.support.Caller;
 import io.sallyport.e2e.support.Eventually;
 import io.sallyport.e2e.support.Replicas;
 import io.sallyport.e2e.support.Supervisor;
 import io.sallyport.e2e.wire.Outcome;
-import io.sallyport.issuer.store.PostgresServer;
-import io.sallyport.issuer.store.SharedPostgres;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
@@ -36,52 +35,49 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BiFunction;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Assumptions;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.extension.ExtendWith;
-import org.junit.jupiter.params.Parameter;
-import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** What is taken back at one issuer is refused behind every Envoy, whichever process is away at that moment. */
-@ParameterizedClass(name = "{0}")
-@EnumSource(ReplicasTest.Store.class)
-@ExtendWith({Arenas.Resolver.class, SharedPostgres.class})
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(180)
-class ReplicasTest {
+abstract class ReplicasContract {
     private static final int AT_ONCE = 64;
 
-    private final Store store;
-    private final Replicas replicas;
+    final Replicas replicas;
 
-    ReplicasTest(Store store, Arenas arenas, PostgresServer server) throws Exception {
-        this.store = store;
-        this.replicas = switch (store) {
-            case SQLITE -> Replicas.onSqlite(arenas);
-            case POSTGRESQL -> Replicas.onPostgres(arenas, server, server.createDatabase());
-        };
-    }
-
-    enum Store {
-        SQLITE,
-        POSTGRESQL
+    ReplicasContract(Replicas replicas) {
+        this.replicas = replicas;
     }
 
     /** What can be taken back, and what that token is then told. */
+    @SuppressWarnings("ImmutableEnumChecker") // the functions hold nothing
     enum Taking {
-        TOKEN((stack, token) -> revoke(stack, RevocationSubject.newBuilder().setTokenId(Supervisor.claim(token, "jti"))), Reason.TOKEN_REVOKED),
-        LINEAGE((stack, token) -> revoke(stack, RevocationSubject.newBuilder().setLineage(Supervisor.claim(token, "lin"))), Reason.TOKEN_REVOKED),
-        SANDBOX((stack, token) -> revoke(stack, RevocationSubject.newBuilder().setSandboxId(Supervisor.claim(token, "sandbox_id"))), Reason.TOKEN_REVOKED),
-        STOP((stack, token) -> stack.registry().setState(Supervisor.claim(token, "sandbox_id"), SandboxState.SANDBOX_STATE_STOPPED), Reason.SANDBOX_STOPPED),
-        DELETION((stack, token) -> stack.registry().delete(Supervisor.claim(token, "sandbox_id")), Reason.SANDBOX_DELETED);
+        TOKEN(
+                (stack, token) ->
+                        revoke(stack, RevocationSubject.newBuilder().setTokenId(Supervisor.claim(token, "jti"))),
+                Reason.TOKEN_REVOKED),
+        LINEAGE(
+                (stack, token) ->
+                        revoke(stack, RevocationSubject.newBuilder().setLineage(Supervisor.claim(token, "lin"))),
+                Reason.TOKEN_REVOKED),
+        SANDBOX(
+                (stack, token) -> revoke(
+                        stack, RevocationSubject.newBuilder().setSandboxId(Supervisor.claim(token, "sandbox_id"))),
+                Reason.TOKEN_REVOKED),
+        STOP(
+                (stack, token) -> stack.registry()
+                        .setState(Supervisor.claim(token, "sandbox_id"), SandboxState.SANDBOX_STATE_STOPPED),
+                Reason.SANDBOX_STOPPED),
+        DELETION(
+                (stack, token) -> stack.registry().delete(Supervisor.claim(token, "sandbox_id")),
+                Reason.SANDBOX_DELETED);
 
         private final BiFunction<SallyportStack, String, Object> act;
-        private final Reason reason;
+        final Reason reason;
 
         Taking(BiFunction<SallyportStack, String, Object> act, Reason reason) {
             this.act = act;
@@ -120,64 +116,31 @@ class ReplicasTest {
     }
 
     /** The issuer dies a moment after it said yes. */
-    @ParameterizedTest
-    @EnumSource(Taking.class)
-    void takenBackBeforeAKillIsRefusedAtAllAfterwards(Taking taking) {
+    @Test
+    void takenBackBeforeAKillIsRefusedAtAllAfterwards() {
         SallyportStack issuer = replicas.issuers().getLast();
-        List<Supervisor> doors = working();
-        taking.at(issuer, doors.getFirst().token());
+        Map<Taking, List<Supervisor>> cases = oneForEach();
+        cases.forEach((taking, doors) -> taking.at(issuer, doors.getFirst().token()));
         issuer.kill(Part.ISSUER);
         issuer.start(Part.ISSUER);
-        refusedEverywhere(taking.reason, doors);
+        cases.forEach((taking, doors) -> refusedEverywhere(taking.reason, doors));
     }
 
-    /** Nobody hears of it until the issuer is back, and then everybody does, from where he stopped listening. */
-    @ParameterizedTest
-    @EnumSource(Taking.class)
-    void takenBackWhileTheFeedIsCutIsRefusedAfterReconnecting(Taking taking) {
-        List<Supervisor> doors = working();
+    /** Nobody tells one ext-authz until the issuers are back; then it hears it all, from where it stopped listening. */
+    @Test
+    void takenBackWhileTheFeedIsCutIsRefusedAfterReconnecting() {
+        Map<Taking, List<Supervisor>> cases = oneForEach();
         SallyportStack deaf = replicas.stacks().getLast();
         deaf.suspend(Part.EXT_AUTHZ);
         try {
-            taking.at(replicas.issuers().getFirst(), doors.getFirst().token());
-            for (SallyportStack issuer : replicas.issuers()) {
-                issuer.kill(Part.ISSUER);
-            }
+            cases.forEach((taking, doors) ->
+                    taking.at(replicas.issuers().getFirst(), doors.getFirst().token()));
+            replicas.issuers().forEach(issuer -> issuer.kill(Part.ISSUER));
         } finally {
             deaf.resume(Part.EXT_AUTHZ);
         }
-        for (SallyportStack issuer : replicas.issuers()) {
-            issuer.start(Part.ISSUER);
-        }
-        refusedEverywhere(taking.reason, doors);
-    }
-
-    @ParameterizedTest
-    @EnumSource(Taking.class)
-    void takenBackThroughTheOtherIssuerWhileOneIsDead(Taking taking) {
-        Assumptions.assumeTrue(replicas.issuers().size() > 1, "SQLite has one issuer");
-        List<Supervisor> doors = working();
-        replicas.issuers().getFirst().kill(Part.ISSUER);
-        taking.at(replicas.issuers().getLast(), doors.getFirst().token());
-        callsRefused(taking.reason, doors);
-        Eventually.refuses(
-                "a refresh at the issuer that lives", taking.reason, doors.get(1)::refresh);
-    }
-
-    /** Its connections stand, and nothing comes. */
-    @Test
-    void takenBackThroughTheOtherIssuerWhileOneIsFrozen() {
-        Assumptions.assumeTrue(replicas.issuers().size() > 1, "SQLite has one issuer");
-        List<Supervisor> doors = working();
-        SallyportStack frozen = replicas.issuers().getFirst();
-        frozen.suspend(Part.ISSUER);
-        try {
-            Taking.SANDBOX.at(replicas.issuers().getLast(), doors.getFirst().token());
-            callsRefused(Reason.TOKEN_REVOKED, doors);
-        } finally {
-            frozen.resume(Part.ISSUER);
-        }
-        refusedEverywhere(Reason.TOKEN_REVOKED, doors);
+        replicas.issuers().forEach(issuer -> issuer.start(Part.ISSUER));
+        cases.forEach((taking, doors) -> refusedEverywhere(taking.reason, doors));
     }
 
     @Test
@@ -200,7 +163,9 @@ class ReplicasTest {
                 successors.add(each.get());
             }
         }
-        assertThat(successors.stream().distinct().count()).as("different successors").isEqualTo(1);
+        assertThat(successors.stream().distinct().count())
+                .as("different successors")
+                .isEqualTo(1);
     }
 
     /** An ext-authz that never heard of anything lets nobody in, not even who was never taken back. */
@@ -209,24 +174,31 @@ class ReplicasTest {
         SallyportStack blind = replicas.stacks().getLast();
         List<Supervisor> doors = working();
         blind.stop(Part.EXT_AUTHZ);
-        for (SallyportStack issuer : replicas.issuers()) {
-            issuer.kill(Part.ISSUER);
-        }
+        replicas.issuers().forEach(issuer -> issuer.kill(Part.ISSUER));
         blind.startWithoutWaiting(Part.EXT_AUTHZ);
         Eventually.holds("it answers, and says that it is not ready", () -> health(blind) == ServingStatus.NOT_SERVING);
         long before = replicas.arena().stack().gateway().count();
         for (int i = 0; i < 20; i++) {
             Outcome outcome = doors.getLast().ask();
-            assertThat(outcome.status().map(Status::getCode)).as(outcome.inWords()).contains(Status.Code.UNAVAILABLE);
+            assertThat(outcome.status().map(Status::getCode))
+                    .as(outcome.inWords())
+                    .contains(Status.Code.UNAVAILABLE);
         }
         assertThat(replicas.arena().stack().gateway().since(before)).isEmpty();
         assertThat(blind.isReady(Part.EXT_AUTHZ)).isFalse();
 
-        for (SallyportStack issuer : replicas.issuers()) {
-            issuer.start(Part.ISSUER);
-        }
+        replicas.issuers().forEach(issuer -> issuer.start(Part.ISSUER));
         Eventually.holds("it is ready", () -> health(blind) == ServingStatus.SERVING);
         Eventually.answers("and lets in who may", "OK: ", doors.getLast()::ask);
+    }
+
+    /** A newcomer for each kind of taking back. */
+    final Map<Taking, List<Supervisor>> oneForEach() {
+        Map<Taking, List<Supervisor>> cases = new EnumMap<>(Taking.class);
+        for (Taking taking : Taking.values()) {
+            cases.put(taking, working());
+        }
+        return cases;
     }
 
     /** A newcomer who works behind every Envoy. */
@@ -242,14 +214,14 @@ class ReplicasTest {
         return replicas.arena().admit(KnownSandbox.parse("sb-" + UUID.randomUUID()));
     }
 
-    private static void refusedEverywhere(Reason reason, List<Supervisor> doors) {
+    static void refusedEverywhere(Reason reason, List<Supervisor> doors) {
         callsRefused(reason, doors);
         for (Supervisor door : doors) {
             Eventually.refuses("a refresh", reason, door::refresh);
         }
     }
 
-    private static void callsRefused(Reason reason, List<Supervisor> doors) {
+    static void callsRefused(Reason reason, List<Supervisor> doors) {
         for (Supervisor door : doors) {
             Eventually.refuses("a call", reason, door::ask);
         }
@@ -261,7 +233,8 @@ class ReplicasTest {
 
     private static ServingStatus health(SallyportStack stack) {
         EventLoopGroup loops = GrpcServers.eventLoops("health", 1);
-        ManagedChannel channel = GrpcChannels.connectTo(new Endpoint.Unix(stack.socket("ext-authz")), loops).build();
+        ManagedChannel channel = GrpcChannels.connectTo(new Endpoint.Unix(stack.socket("ext-authz")), loops)
+                .build();
         try {
             return HealthGrpc.newBlockingStub(channel)
                     .withDeadlineAfter(5, TimeUnit.SECONDS)
