@@ -539,17 +539,17 @@ class PostgresStoreTest extends SandboxStoreContract {
             for (int w = 0; w < workers; w++) {
                 Random random = new Random(seed + w);
                 JdbcStore store = w % 2 == 0 ? one : other;
-                String worker = "w" + w;
                 storm.add(() -> {
                     for (int i = 0; i < 60; i++) {
                         SandboxId id = new SandboxId("s" + random.nextInt(4) + "-" + random.nextInt(3));
                         SandboxName name = SandboxName.of("", "n" + random.nextInt(4));
-                        switch (random.nextInt(6)) {
+                        switch (random.nextInt(7)) {
                             case 0 -> store.register(id, name, Source.REGISTRY, NOW.plusSeconds(i * 60L));
                             case 1 -> store.delete(id, NOW);
                             case 2 -> store.setStopped(id, random.nextBoolean(), NOW);
                             case 3 -> store.revoke(revocation(new Subject.Sandbox(id)));
                             case 4 -> store.revoke(revocation(new Subject.Token("t" + random.nextInt(9))));
+                            case 5 -> store.revoke(revocation(new Subject.Lineage("l" + random.nextInt(3))));
                             default -> store.openLineage(id, Optional.of("/f"), RULES, drafts, NOW);
                         }
                     }
