@@ -155,7 +155,7 @@ public final class Issuer implements AutoCloseable {
                 settings.refresh(),
                 clock,
                 IdSource.of(random));
-        begin(parts, Pruning.start(store, settings.refresh(), clock));
+        begin(parts, Pruning.start(store, settings.refresh(), clock, Pruning.EVERY));
 
         EventLoopGroup eventLoops = GrpcServers.eventLoops("issuer", 1);
         begin(

@@ -14,7 +14,8 @@ import java.util.concurrent.TimeUnit;
 /** Removes from the store what says nothing any more: now and then, a little at a time. */
 final class Pruning implements AutoCloseable {
     private static final Logger log = System.getLogger(Pruning.class.getName());
-    private static final Duration EVERY = Duration.ofMinutes(1);
+    /** How often, in a running issuer. */
+    static final Duration EVERY = Duration.ofMinutes(1);
 
     /** A replica that was away for less than this, and missed fewer events, goes on where it was. */
     private static final Duration KEEP_EVENTS_FOR = Duration.ofHours(24);
@@ -33,10 +34,11 @@ final class Pruning implements AutoCloseable {
         this.clock = clock;
     }
 
-    static Pruning start(SandboxStore store, RefreshRules rules, InstantSource clock) {
+    /** @param every how long to wait after each time; the first comes after that too */
+    static Pruning start(SandboxStore store, RefreshRules rules, InstantSource clock, Duration every) {
         Pruning pruning = new Pruning(store, rules, clock);
         var _ = pruning.scheduler.scheduleWithFixedDelay(
-                pruning::prune, EVERY.toSeconds(), EVERY.toSeconds(), TimeUnit.SECONDS);
+                pruning::prune, every.toMillis(), every.toMillis(), TimeUnit.MILLISECONDS);
         return pruning;
     }
 

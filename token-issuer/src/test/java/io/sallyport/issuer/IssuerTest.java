@@ -3,6 +3,7 @@ package io.sallyport.issuer;
 import static io.sallyport.issuer.RunningIssuer.GET_RECORD;
 import static io.sallyport.issuer.RunningIssuer.REFRESH;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.google.protobuf.Timestamp;
 import io.grpc.Metadata;
@@ -28,7 +29,10 @@ import io.sallyport.identity.Lineage;
 import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
 import io.sallyport.issuer.service.Calls;
+import io.sallyport.issuer.service.TokenService;
+import io.sallyport.issuer.store.SandboxStore;
 import java.net.http.HttpResponse;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
@@ -37,13 +41,18 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.assertj.core.api.SoftAssertions;
@@ -175,9 +184,9 @@ class IssuerTest {
         StatusRuntimeException early =
                 refusal(() -> register("new", "w", "name").apply(issuer));
         assertThat(early.getStatus().getCode()).isEqualTo(Status.Code.UNAVAILABLE);
-        assertThat(early.getStatus().getDescription()).contains("w/name was the name of old", "10:00:10.500Z");
+        assertThat(early.getStatus().getDescription()).contains("w/name was the name of old", "10:06:00.500Z");
         assertThat(Status.trailersFromThrowable(early).get(Calls.RETRY_AFTER)).isEqualTo("1000");
-        issuer.clock().advance(Duration.ofSeconds(10));
+        issuer.clock().advance(SandboxStore.NAME_REST);
 
         Sandbox fresh = (Sandbox) register("new", "w", "name").apply(issuer);
 
@@ -453,6 +462,101 @@ class IssuerTest {
                         .generation())
                 .as("the lineage has not moved")
                 .isEqualTo(1);
+    }
+
+    /** Over a real socket, with limits of its own: the wire says when to come back, and others are not in the way. */
+    @Test
+    void oneSandboxThatAsksWithoutEndIsToldWhenToComeBack(@TempDir Path other) throws Exception {
+        RunningIssuer.generateKeys(other);
+        Path settings = RunningIssuer.writeSettings(other, other.resolve("issuer.db"));
+        Files.writeString(
+                settings,
+                Files.readString(settings)
+                        .replaceFirst("limits: .*", "limits: {requests-per-minute: 6, burst: 3, concurrent: 8}"));
+        try (RunningIssuer limited = RunningIssuer.over(other, settings)) {
+            limited.register("alpha");
+            limited.register("beta");
+            SandboxClaims alpha = limited.verify(limited.mint("alpha"));
+            SandboxClaims beta = limited.verify(limited.mint("beta"));
+            RefreshSandboxTokenRequest wrong = RefreshSandboxTokenRequest.newBuilder()
+                    .addExtensionServiceNames("")
+                    .build();
+            for (RefreshSandboxTokenRequest request :
+                    List.of(RefreshSandboxTokenRequest.getDefaultInstance(), wrong, wrong)) {
+                try {
+                    var _ = limited.tokens(limited.assertionFor(alpha, REFRESH)).refreshSandboxToken(request);
+                } catch (StatusRuntimeException e) {
+                    assertThat(e.getStatus().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+                }
+            }
+
+            StatusRuntimeException refused = catchThrowableOfType(
+                    StatusRuntimeException.class,
+                    () -> limited.tokens(limited.assertionFor(alpha, REFRESH)).refreshSandboxToken(wrong));
+
+            assertThat(refused.getStatus().getCode()).isEqualTo(Status.Code.RESOURCE_EXHAUSTED);
+            assertThat(Long.parseLong(Objects.requireNonNull(
+                            Status.trailersFromThrowable(refused).get(Calls.RETRY_AFTER))))
+                    .isBetween(1L, 10_000L);
+            assertThat(limited.tokens(limited.assertionFor(beta, REFRESH))
+                            .refreshSandboxToken(RefreshSandboxTokenRequest.getDefaultInstance())
+                            .getToken())
+                    .isNotEmpty();
+        }
+    }
+
+    /** What a class writes to the program log, with the level before it. */
+    private static final class Said extends Handler {
+        final List<String> lines = new CopyOnWriteArrayList<>();
+        private final Logger logger;
+
+        Said(Class<?> by) {
+            logger = Logger.getLogger(by.getName());
+            logger.addHandler(this);
+        }
+
+        @Override
+        public void publish(LogRecord line) {
+            lines.add(line.getLevel() + " " + line.getMessage());
+        }
+
+        @Override
+        public void flush() {}
+
+        @Override
+        public void close() {
+            logger.removeHandler(this);
+        }
+    }
+
+    @Test
+    void thatThereAreNoExtensionsIsSaidOnce() throws Exception {
+        try (Said said = new Said(TokenService.class)) {
+            issuer.register("alpha");
+            SandboxClaims token = issuer.verify(issuer.mint("alpha"));
+            var _ = refresh(token, List.of());
+            assertThat(said.lines).isEmpty();
+            for (int i = 0; i < 3; i++) {
+                assertThat(refresh(token, List.of("github")).getExtensionCredentialsCount())
+                        .isZero();
+            }
+            assertThat(said.lines).singleElement().asString().contains("said once");
+        }
+    }
+
+    @Test
+    void withoutSyncItSaysWhatThatMeans(@TempDir Path other) throws Exception {
+        RunningIssuer.generateKeys(other);
+        Path settings = RunningIssuer.writeSettings(other, other.resolve("issuer.db"));
+        Files.writeString(
+                settings, Files.readString(settings).replace("issuer.db}", "issuer.db, unsafe-no-sync: true}"));
+        try (Said said = new Said(Issuer.class);
+                RunningIssuer _ = RunningIssuer.over(other, settings)) {
+            assertThat(said.lines)
+                    .singleElement()
+                    .asString()
+                    .startsWith("WARNING store.unsafe-no-sync is on: a power cut takes back what was acknowledged");
+        }
     }
 
     @Test

@@ -53,9 +53,9 @@ public final class TokenService extends OpenShellGrpc.OpenShellImplBase {
         calls.answer(OpenShellGrpc.getRefreshSandboxTokenMethod().getFullMethodName(), CALLER, observer, call -> {
             SandboxClaims token = assertions.requireSandbox(call);
             call.sandboxAsked(token.sandbox().value());
-            checkExtensions(request.getExtensionServiceNamesList());
             TokenMint.Minted minted;
             try (SandboxLimits.Permit _ = limits.enter(token.sandbox(), call)) {
+                checkExtensions(request.getExtensionServiceNamesList());
                 minted = mint.refresh(token);
             }
             if (request.getExtensionServiceNamesCount() > 0) {

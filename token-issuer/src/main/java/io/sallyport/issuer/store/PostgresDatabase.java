@@ -62,6 +62,7 @@ final class PostgresDatabase implements Database {
     private final HikariDataSource readers;
     private final EventWaker events;
     private final PostgresListener listener;
+    private volatile long reached = System.nanoTime();
     private volatile long gaveUp = System.nanoTime() - GIVE_UP_FOR.toNanos();
 
     private PostgresDatabase(PostgresSettings settings) {
@@ -201,8 +202,11 @@ final class PostgresDatabase implements Database {
         if (System.nanoTime() - gaveUp < GIVE_UP_FOR.toNanos()) {
             throw new StoreUnavailableException(settings + " could not be reached a moment ago");
         }
+        long begun = System.nanoTime();
         try {
-            return pool.getConnection();
+            Connection connection = pool.getConnection();
+            reached = System.nanoTime();
+            return connection;
         } catch (SQLException e) {
             if (pool.isClosed()) {
                 throw new StoreUnavailableException("the store is closed");
@@ -210,7 +214,10 @@ final class PostgresDatabase implements Database {
             if (e.getCause() == null) {
                 throw new StoreBusyException("all connections to " + settings + " were in use for too long");
             }
-            gaveUp = System.nanoTime();
+            if (reached - begun < 0) {
+                // Nobody has got through meanwhile: what this one waited for is not over yet.
+                gaveUp = System.nanoTime();
+            }
             throw new StoreUnavailableException(settings + " cannot be reached: " + text(e.getCause()), e);
         }
     }
