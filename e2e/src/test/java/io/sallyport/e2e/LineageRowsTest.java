@@ -26,6 +26,7 @@ import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
@@ -65,6 +66,7 @@ class LineageRowsTest {
     }
 
     /** How the issuer is set up. */
+    @SuppressWarnings("ImmutableEnumChecker") // the functions hold nothing
     enum Rules {
         /** A retry is always in time. */
         IN_TIME(options -> options.with(Part.ISSUER, "refresh.retry-grace", "1h")),
@@ -220,7 +222,7 @@ class LineageRowsTest {
         void tell(String step) {
             String name = step.substring(0, 2);
             String then = step.substring(3);
-            String token = tokens.get(name);
+            String token = Objects.requireNonNull(tokens.get(name), name);
             switch (step.charAt(2)) {
                 case '>' -> name(then, token(refresh(arena, token)), step);
                 case '!' -> refuse(step, Reason.valueOf(then), refresh(arena, token));

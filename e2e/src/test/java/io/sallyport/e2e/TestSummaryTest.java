@@ -36,6 +36,7 @@ class TestSummaryTest {
      * @param code expected
      * @param says expected in the output
      */
+    @SuppressWarnings("ArrayRecordComponent") // a table of rows reads better so, and nobody writes to it
     record Row(String name, String one, boolean built, String ci, int code, String... says) {
         @Override
         public String toString() {

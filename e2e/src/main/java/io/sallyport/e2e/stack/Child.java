@@ -87,6 +87,11 @@ public final class Child implements AutoCloseable {
         return process.isAlive();
     }
 
+    /** Whether the line that says "ready" has come. */
+    boolean isReady() {
+        return ready.isDone() && !ready.isCompletedExceptionally();
+    }
+
     /**
      * Waits for the line that says "ready" and returns it.
      *

@@ -3,6 +3,7 @@ package io.sallyport.e2e.stack;
 import io.grpc.ManagedChannel;
 import io.netty.channel.EventLoopGroup;
 import io.sallyport.api.registry.v1.DeleteSandboxRequest;
+import io.sallyport.api.registry.v1.GetSandboxRequest;
 import io.sallyport.api.registry.v1.MintBootstrapTokenRequest;
 import io.sallyport.api.registry.v1.RegisterSandboxRequest;
 import io.sallyport.api.registry.v1.Revocation;
@@ -11,6 +12,8 @@ import io.sallyport.api.registry.v1.RevokeRequest;
 import io.sallyport.api.registry.v1.Sandbox;
 import io.sallyport.api.registry.v1.SandboxRegistryGrpc;
 import io.sallyport.api.registry.v1.SandboxRegistryGrpc.SandboxRegistryBlockingStub;
+import io.sallyport.api.registry.v1.SandboxState;
+import io.sallyport.api.registry.v1.SetSandboxStateRequest;
 import io.sallyport.base.net.Endpoint;
 import io.sallyport.base.net.GrpcChannels;
 import io.sallyport.base.net.GrpcServers;
@@ -39,6 +42,19 @@ public final class Registry implements AutoCloseable {
     /** Ends a sandbox for good. */
     public Sandbox delete(String id) {
         return stub().deleteSandbox(DeleteSandboxRequest.newBuilder().setId(id).build());
+    }
+
+    /** What the issuer knows of a sandbox. */
+    public Sandbox get(String id) {
+        return stub().getSandbox(GetSandboxRequest.newBuilder().setId(id).build());
+    }
+
+    /** Stops a sandbox, or lets it go on. */
+    public Sandbox setState(String id, SandboxState state) {
+        return stub().setSandboxState(SetSandboxStateRequest.newBuilder()
+                .setId(id)
+                .setState(state)
+                .build());
     }
 
     /** Takes something back. */

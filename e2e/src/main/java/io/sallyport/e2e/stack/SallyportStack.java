@@ -93,16 +93,17 @@ public final class SallyportStack implements AutoCloseable {
         makeKeys();
         try (ExecutorService tasks = Executors.newVirtualThreadPerTaskExecutor()) {
             progress.accept("starting the token issuer, ext-authz and the reference gateway");
-            for (Part part : List.of(Part.ISSUER, Part.EXT_AUTHZ, Part.GATEWAY)) {
-                launch(part);
-            }
+            List<Part> servers = Stream.of(Part.ISSUER, Part.EXT_AUTHZ, Part.GATEWAY)
+                    .filter(options.parts()::contains)
+                    .toList();
+            servers.forEach(this::launch);
             rememberChildren();
-            CompletableFuture<?> envoy = CompletableFuture.runAsync(this::generateEnvoyConfiguration, tasks)
-                    .thenRun(() -> progress.accept("starting Envoy"))
-                    .thenRun(() -> start(Part.ENVOY));
-            for (Part part : List.of(Part.ISSUER, Part.EXT_AUTHZ, Part.GATEWAY)) {
-                awaitReady(part);
-            }
+            CompletableFuture<?> envoy = options.parts().contains(Part.ENVOY)
+                    ? CompletableFuture.runAsync(this::generateEnvoyConfiguration, tasks)
+                            .thenRun(() -> progress.accept("starting Envoy"))
+                            .thenRun(() -> start(Part.ENVOY))
+                    : CompletableFuture.completedFuture(null);
+            servers.forEach(this::awaitReady);
             envoy.join();
             rememberChildren();
         } catch (CompletionException e) {
@@ -224,12 +225,22 @@ public final class SallyportStack implements AutoCloseable {
 
     /** Starts a part again, on the same addresses, and waits until it is ready. */
     public void start(Part part) {
+        startWithoutWaiting(part);
+        awaitReady(part);
+    }
+
+    /** Starts a part again, on the same addresses, and does not wait until it is ready. */
+    public void startWithoutWaiting(Part part) {
         Child old = children.get(part);
         if (old != null) {
             old.close();
         }
         launch(part);
-        awaitReady(part);
+    }
+
+    /** Whether a part has said that it is ready since it was started last. */
+    public boolean isReady(Part part) {
+        return child(part).isReady();
     }
 
     /** Waits until a part ends that nobody asked to end, and says which and what it said last. */

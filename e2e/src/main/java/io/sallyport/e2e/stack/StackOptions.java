@@ -5,9 +5,11 @@ import io.sallyport.e2e.gateway.GatewayMode;
 import io.sallyport.e2e.gateway.KnownSandbox;
 import java.nio.file.Path;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * How a stack is to be.
@@ -22,6 +24,7 @@ import java.util.Map;
  * @param httpPort where the issuer serves its JWKS on loopback; 0: any
  * @param envoy the program
  * @param sandboxes that the gateway knows from the start
+ * @param parts that are started; the others are somebody else's, and the overrides say where they are
  * @param overrides settings that differ from the usual ones, by part and dotted key; {@link #ABSENT} takes one away
  */
 public record StackOptions(
@@ -35,6 +38,7 @@ public record StackOptions(
         int httpPort,
         Path envoy,
         List<KnownSandbox> sandboxes,
+        Set<Part> parts,
         Map<Part, Map<String, Object>> overrides) {
     /** As the value of an override: the setting is left out. */
     public static final Object ABSENT = new Object() {
@@ -46,6 +50,7 @@ public record StackOptions(
 
     public StackOptions {
         sandboxes = List.copyOf(sandboxes);
+        parts = Set.copyOf(parts);
         overrides = Map.copyOf(overrides);
     }
 
@@ -62,17 +67,40 @@ public record StackOptions(
                 0,
                 envoy,
                 List.of(KnownSandbox.parse("alpha"), KnownSandbox.parse("beta")),
+                EnumSet.allOf(Part.class),
                 Map.of());
     }
 
     public StackOptions withGeneration(Generation newGeneration) {
         return new StackOptions(
-                root, state, newGeneration, mode, gatewayId, port, gatewayPort, httpPort, envoy, sandboxes, overrides);
+                root,
+                state,
+                newGeneration,
+                mode,
+                gatewayId,
+                port,
+                gatewayPort,
+                httpPort,
+                envoy,
+                sandboxes,
+                parts,
+                overrides);
     }
 
     public StackOptions withMode(GatewayMode newMode) {
         return new StackOptions(
-                root, state, generation, newMode, gatewayId, port, gatewayPort, httpPort, envoy, sandboxes, overrides);
+                root,
+                state,
+                generation,
+                newMode,
+                gatewayId,
+                port,
+                gatewayPort,
+                httpPort,
+                envoy,
+                sandboxes,
+                parts,
+                overrides);
     }
 
     public StackOptions withPorts(int newPort, int newGatewayPort, int newHttpPort) {
@@ -87,12 +115,41 @@ public record StackOptions(
                 newHttpPort,
                 envoy,
                 sandboxes,
+                parts,
                 overrides);
     }
 
     public StackOptions withSandboxes(List<KnownSandbox> newSandboxes) {
         return new StackOptions(
-                root, state, generation, mode, gatewayId, port, gatewayPort, httpPort, envoy, newSandboxes, overrides);
+                root,
+                state,
+                generation,
+                mode,
+                gatewayId,
+                port,
+                gatewayPort,
+                httpPort,
+                envoy,
+                newSandboxes,
+                parts,
+                overrides);
+    }
+
+    /** With these parts alone, for a replica that stands beside another stack. */
+    public StackOptions withParts(Set<Part> newParts) {
+        return new StackOptions(
+                root,
+                state,
+                generation,
+                mode,
+                gatewayId,
+                port,
+                gatewayPort,
+                httpPort,
+                envoy,
+                sandboxes,
+                newParts,
+                overrides);
     }
 
     /**
@@ -108,7 +165,7 @@ public record StackOptions(
         ofPart.put(key, value);
         all.put(part, Map.copyOf(ofPart));
         return new StackOptions(
-                root, state, generation, mode, gatewayId, port, gatewayPort, httpPort, envoy, sandboxes, all);
+                root, state, generation, mode, gatewayId, port, gatewayPort, httpPort, envoy, sandboxes, parts, all);
     }
 
     Map<String, Object> overrides(Part part) {
