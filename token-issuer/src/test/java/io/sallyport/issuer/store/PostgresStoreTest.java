@@ -480,7 +480,6 @@ class PostgresStoreTest extends SandboxStoreContract {
             for (int w = 0; w < workers; w++) {
                 Random random = new Random(seed + w);
                 JdbcStore store = w % 2 == 0 ? one : other;
-                String worker = "w" + w;
                 storm.add(() -> {
                     for (int i = 0; i < 60; i++) {
                         SandboxId id = new SandboxId("s" + random.nextInt(4) + "-" + random.nextInt(3));
