@@ -125,6 +125,8 @@ public enum Reason {
     TOKEN_REPEATED(Code.OK, ""),
     /** A bootstrap token that had its successor long ago came again, and got one in a new lineage. */
     BOOTSTRAP_REUSED(Code.OK, ""),
+    /** A sandbox became known by the first token of its own that an unchanged gateway minted. */
+    SANDBOX_ADOPTED(Code.OK, ""),
     REVOKED(Code.OK, "");
 
     private static final class Texts {

@@ -6,6 +6,7 @@ import io.sallyport.extauthz.Decision.Allow;
 import io.sallyport.extauthz.Decision.Deny;
 import io.sallyport.extauthz.Decision.Traveller;
 import io.sallyport.extauthz.Decision.Undecided;
+import io.sallyport.identity.Lineage;
 import io.sallyport.identity.Principal;
 import io.sallyport.identity.PrincipalHeader;
 import io.sallyport.policy.MessageScanner;
@@ -196,6 +197,13 @@ final class Decisions {
         if (lookup == null) {
             return new Undecided();
         }
+        if (lookup instanceof RecordLookup.Missing
+                && principal.token().lineage().map(Lineage::isAdopted).orElse(false)) {
+            if (!mayWait) {
+                return new Undecided();
+            }
+            lookup = records.adopt(principal.token());
+        }
         if (mayWait) {
             // It may have been taken back while the record was asked for.
             refusal = standing.of(principal.token());
@@ -248,7 +256,10 @@ final class Decisions {
             }
             case NAME -> {
                 String workspace = references.workspace().isEmpty() ? DEFAULT_WORKSPACE : references.workspace();
-                if (!references.name().equals(own.name()) || !workspace.equals(own.workspace())) {
+                // A sandbox that was adopted has no name yet, and a request that names nobody does not mean it.
+                if (own.name().isEmpty()
+                        || !references.name().equals(own.name())
+                        || !workspace.equals(own.workspace())) {
                     return deny(Reason.NAME_NOT_OWNED, principal, workspace + "/" + references.name(), "");
                 }
             }

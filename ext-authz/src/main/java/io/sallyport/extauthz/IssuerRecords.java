@@ -2,18 +2,22 @@ package io.sallyport.extauthz;
 
 import com.google.common.util.concurrent.FutureCallback;
 import com.google.common.util.concurrent.Futures;
+import com.google.common.util.concurrent.ListenableFuture;
 import com.google.common.util.concurrent.MoreExecutors;
 import io.grpc.Deadline;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.stub.MetadataUtils;
+import io.sallyport.api.feed.v1.AdoptSandboxRequest;
 import io.sallyport.api.feed.v1.GetRecordRequest;
 import io.sallyport.api.feed.v1.IdentityFeedGrpc;
+import io.sallyport.api.feed.v1.IdentityFeedGrpc.IdentityFeedFutureStub;
 import io.sallyport.api.registry.v1.Sandbox;
 import io.sallyport.identity.Assertion;
 import io.sallyport.identity.AssertionMinter;
 import io.sallyport.identity.PrincipalHeader;
+import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
@@ -21,7 +25,7 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Records from the token issuer ({@code sallyport.feed.v1.IdentityFeed/GetRecord}), asked for with our assertion: of the
+ * Records from the token issuer ({@code sallyport.feed.v1.IdentityFeed/GetRecord} and {@code AdoptSandbox}), asked for with our assertion: of the
  * replica that the feed listens to, and of the others in turn where one cannot answer.
  */
 final class IssuerRecords implements RecordSource {
@@ -44,39 +48,56 @@ final class IssuerRecords implements RecordSource {
 
     @Override
     public CompletableFuture<RecordLookup> find(SandboxId id) {
+        GetRecordRequest request =
+                GetRecordRequest.newBuilder().setSandboxId(id.value()).build();
+        return ask(id, OURSELVES, stub -> stub.getRecord(request));
+    }
+
+    @Override
+    public CompletableFuture<RecordLookup> adopt(SandboxClaims token) {
+        Assertion vouching = new Assertion(
+                new Assertion.Caller.Sandbox(token),
+                "/" + IdentityFeedGrpc.getAdoptSandboxMethod().getFullMethodName());
+        return ask(token.sandbox(), vouching, stub -> stub.adoptSandbox(AdoptSandboxRequest.getDefaultInstance()));
+    }
+
+    private CompletableFuture<RecordLookup> ask(SandboxId id, Assertion assertion, Call call) {
         Metadata metadata = new Metadata();
-        metadata.put(ASSERTION, minter.mint(OURSELVES));
-        CompletableFuture<RecordLookup> result = new CompletableFuture<>();
-        new Question(id, metadata, Deadline.after(timeout.toNanos(), TimeUnit.NANOSECONDS), issuers.preferred(), result)
-                .ask(0);
-        return result;
+        metadata.put(ASSERTION, minter.mint(assertion));
+        Question question = new Question(
+                id, call, metadata, Deadline.after(timeout.toNanos(), TimeUnit.NANOSECONDS), issuers.preferred());
+        question.ask(0);
+        return question.result;
+    }
+
+    /** Which of the issuer's methods is asked. */
+    @FunctionalInterface
+    private interface Call {
+        ListenableFuture<Sandbox> make(IdentityFeedFutureStub stub);
     }
 
     private final class Question {
         private final SandboxId id;
+        private final Call call;
         private final Metadata metadata;
         private final Deadline deadline;
         private final int first;
-        private final CompletableFuture<RecordLookup> result;
+        private final CompletableFuture<RecordLookup> result = new CompletableFuture<>();
 
-        Question(
-                SandboxId id, Metadata metadata, Deadline deadline, int first, CompletableFuture<RecordLookup> result) {
+        Question(SandboxId id, Call call, Metadata metadata, Deadline deadline, int first) {
             this.id = id;
+            this.call = call;
             this.metadata = metadata;
             this.deadline = deadline;
             this.first = first;
-            this.result = result;
         }
 
         void ask(int attempt) {
             ManagedChannel channel = issuers.channel(first + attempt);
             Futures.addCallback(
-                    IdentityFeedGrpc.newFutureStub(channel)
+                    call.make(IdentityFeedGrpc.newFutureStub(channel)
                             .withDeadline(share(attempt))
-                            .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(metadata))
-                            .getRecord(GetRecordRequest.newBuilder()
-                                    .setSandboxId(id.value())
-                                    .build()),
+                            .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(metadata))),
                     new FutureCallback<>() {
                         @Override
                         public void onSuccess(@Nullable Sandbox sandbox) {

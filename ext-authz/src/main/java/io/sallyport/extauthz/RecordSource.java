@@ -1,5 +1,6 @@
 package io.sallyport.extauthz;
 
+import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
 import java.util.concurrent.CompletableFuture;
 
@@ -12,4 +13,12 @@ interface RecordSource {
      * @return completed in bounded time, and never exceptionally: a failure is {@link RecordLookup.Unavailable}
      */
     CompletableFuture<RecordLookup> find(SandboxId id);
+
+    /**
+     * Asks for the record of a sandbox that is not known, by a token that an unchanged gateway minted: an issuer may take
+     * that for the sandbox's record. Completed like {@link #find}.
+     */
+    default CompletableFuture<RecordLookup> adopt(SandboxClaims token) {
+        return CompletableFuture.completedFuture(new RecordLookup.Missing());
+    }
 }

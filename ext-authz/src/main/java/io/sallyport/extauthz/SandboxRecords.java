@@ -2,6 +2,7 @@ package io.sallyport.extauthz;
 
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
+import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
 import java.time.Duration;
 import java.util.HashMap;
@@ -60,6 +61,18 @@ final class SandboxRecords {
         return remembered != null ? remembered : ask(id).join();
     }
 
+    /** The record that a token of a sandbox that is not known makes of it, if the issuer adopts sandboxes. Waits. */
+    RecordLookup adopt(SandboxClaims token) {
+        RecordLookup adopted = source.adopt(token).join();
+        if (!(adopted instanceof RecordLookup.Found)) {
+            return adopted;
+        }
+        synchronized (changing) {
+            missing.invalidate(token.sandbox());
+        }
+        return find(token.sandbox());
+    }
+
     /** A record has changed to this. */
     void changed(SandboxRecord record) {
         SandboxId id = new SandboxId(record.id());
@@ -96,6 +109,11 @@ final class SandboxRecords {
             Question other = underWay.get(id);
             if (other != null) {
                 return other.answer;
+            }
+            RecordLookup settled = remembered(id);
+            if (settled != null) {
+                // The question that was under way a moment ago has been answered.
+                return CompletableFuture.completedFuture(settled);
             }
             question = new Question(epoch, nanoTime.getAsLong());
             underWay.put(id, question);

@@ -8,8 +8,10 @@ import java.util.Optional;
  * What a sandbox token says (RFC 7519), once it is known to be true.
  *
  * @param sandbox whose token it is
- * @param tokenId {@code jti}; absent only in tokens that an unchanged gateway minted
- * @param lineage {@code lin} and {@code gen}; absent like {@code jti}
+ * @param tokenId {@code jti}; where an unchanged gateway wrote none, {@link Digests#tokenId}. Absent only in claims that
+ *     were read from something else than the token
+ * @param lineage {@code lin} and {@code gen}; where there is none, a place that follows from the token ({@link
+ *     Lineage#isAdopted}). Absent like {@code jti}
  * @param issuedAt {@code iat}
  * @param expiresAt {@code exp}; {@link Instant#MAX} for a token without end, where a setting allows those
  * @param keyId {@code kid} of the key that signed it

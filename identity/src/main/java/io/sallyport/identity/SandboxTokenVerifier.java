@@ -9,6 +9,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -115,7 +116,10 @@ public final class SandboxTokenVerifier {
         Instant issuedAt = claims.time("iat");
         Instant expiresAt = expiry(claims, issuedAt);
         checkBeginning(claims, issuedAt);
-        return new SandboxClaims(sandbox, claims.optionalId("jti"), claims.lineage(), issuedAt, expiresAt, jws.keyId());
+        // What an unchanged gateway leaves out follows from the token.
+        String tokenId = claims.optionalId("jti").orElseGet(() -> Digests.tokenId(token));
+        Lineage lineage = claims.lineage().orElseGet(() -> Lineage.adopted(sandbox, tokenId));
+        return new SandboxClaims(sandbox, Optional.of(tokenId), Optional.of(lineage), issuedAt, expiresAt, jws.keyId());
     }
 
     /** Whether the token of these claims, verified before, is over by now. */

@@ -106,11 +106,27 @@ class SandboxTokenVerifierTest {
 
     @Test
     void aGatewaysOwnTokenNeedsNeitherJtiNorLineage() throws Exception {
-        SandboxClaims claims = VERIFIER.verify(
-                forge(HEADER, with("jti", "", "lin", "", "gen", "", "extra", "[1,{\"a\":2}]"), TestKeys.A));
+        String token = forge(HEADER, with("jti", "", "lin", "", "gen", "", "extra", "[1,{\"a\":2}]"), TestKeys.A);
+        SandboxClaims claims = VERIFIER.verify(token);
 
-        assertThat(claims.tokenId()).isEmpty();
-        assertThat(claims.lineage()).isEmpty();
+        assertThat(claims.tokenId()).contains(Digests.tokenId(token));
+        Lineage lineage = claims.lineage().orElseThrow();
+        assertThat(lineage.isAdopted()).isTrue();
+        assertThat(lineage.generation()).isZero();
+        assertThat(VERIFIER.verify(token)).as("found again").isEqualTo(claims);
+    }
+
+    @Test
+    void placesThatFollowFromTokensAreApart() throws Exception {
+        String alpha = forge(HEADER, with("lin", "", "gen", ""), TestKeys.A);
+        String other = forge(HEADER, with("lin", "", "gen", "", "jti", "\"t-2\""), TestKeys.A);
+
+        assertThat(VERIFIER.verify(alpha).lineage())
+                .isNotEqualTo(VERIFIER.verify(other).lineage());
+        assertThat(Lineage.adopted(new SandboxId("alpha"), "t-1"))
+                .isNotEqualTo(Lineage.adopted(new SandboxId("beta"), "t-1"));
+        assertThat(Digests.tokenId("abc"))
+                .isEqualTo("sha256-ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 
     @ParameterizedTest

@@ -153,6 +153,7 @@ public final class Issuer implements AutoCloseable {
                 new SandboxTokenMinter(settings.gateway(), keys.tokens()::signingKeys, signatures),
                 settings.tokens().lifetime(),
                 settings.refresh(),
+                settings.adopts(),
                 clock,
                 IdSource.of(random));
         begin(parts, Pruning.start(store, settings.refresh(), clock));
@@ -185,7 +186,7 @@ public final class Issuer implements AutoCloseable {
                         FOR_ITS_GROUP,
                         threads(parts, eventLoops, "feed"),
                         interceptor,
-                        new FeedService(calls, assertions, store, watches).bindService()));
+                        new FeedService(calls, assertions, store, watches, clock, settings.adopts()).bindService()));
         GrpcListener envoy = begin(
                 parts,
                 GrpcListener.start(

@@ -18,6 +18,8 @@ import java.time.Duration;
  * @param gateway the gateway whose sandboxes are served
  * @param listeners where the issuer listens
  * @param store where the records are kept
+ * @param adopts whether a sandbox becomes known by the first token that an unchanged gateway minted for it, and not only
+ *     by the registry
  * @param keys the key directories
  * @param tokens how long tokens live
  * @param refresh when a token is exchanged for the next one
@@ -28,6 +30,7 @@ public record IssuerSettings(
         GatewayId gateway,
         Listeners listeners,
         Store store,
+        boolean adopts,
         Keys keys,
         Tokens tokens,
         RefreshRules refresh,
@@ -58,6 +61,14 @@ public record IssuerSettings(
 
         /** In a PostgreSQL database, which several issuers may use. */
         record Postgres(PostgresSettings settings) implements Store {}
+    }
+
+    /** Where records come from. */
+    private enum Records {
+        /** From those who may call the registry. */
+        REGISTRY,
+        /** From tokens that an unchanged gateway minted, too. */
+        ADOPT
     }
 
     /**
@@ -103,6 +114,8 @@ public record IssuerSettings(
 
         Store store = store(settings.section("store"));
 
+        boolean adopts = settings.choice("records", Records.class, Records.REGISTRY) == Records.ADOPT;
+
         Keys keys = keys(settings.section("keys"));
 
         Settings tokens = settings.section("tokens");
@@ -134,6 +147,7 @@ public record IssuerSettings(
                 gateway,
                 new Listeners(envoy, feed, registry, http),
                 store,
+                adopts,
                 keys,
                 new Tokens(lifetime, maxLifetime, leeway),
                 refresh,

@@ -48,6 +48,7 @@ class IssuerSettingsTest {
                                 new Endpoint.Unix(Path.of("/run/s/registry.sock")),
                                 new Endpoint.Tcp("127.0.0.1", 8081)),
                         new IssuerSettings.Store.Sqlite(Path.of("/var/lib/s/issuer.db"), true),
+                        false,
                         new IssuerSettings.Keys(
                                 Path.of("/etc/s/jwt"),
                                 Path.of("/etc/s/assertion"),
@@ -64,6 +65,16 @@ class IssuerSettingsTest {
                                 Duration.ofSeconds(5)),
                         new SandboxLimits.Rates(60, 5, 3),
                         Path.of("/var/log/s/audit.jsonl")));
+    }
+
+    @Test
+    void sandboxesAreAdoptedOnlyWhereThatIsSaid() throws Exception {
+        assertThat(read(GOOD).adopts()).isFalse();
+        assertThat(read(GOOD + "records: registry\n").adopts()).isFalse();
+        assertThat(read(GOOD + "records: adopt\n").adopts()).isTrue();
+        assertThat(catchThrowableOfType(InvalidSettingsException.class, () -> read(GOOD + "records: everybody\n"))
+                        .problems())
+                .anyMatch(problem -> problem.contains("records"));
     }
 
     @Test

@@ -195,8 +195,7 @@ public final class AuditLog implements Audit, AutoCloseable {
             json.writeStringProperty("at", event.at().toString());
             json.writeStringProperty("program", program);
             boolean refused = event.reason().statusCode() != Status.Code.OK;
-            json.writeStringProperty(
-                    "event", refused ? "refused" : event.reason() == Reason.REVOKED ? "revoked" : "minted");
+            json.writeStringProperty("event", refused ? "refused" : whatWasDone(event.reason()));
             json.writeStringProperty("reason", event.reason().code());
             json.writeStringProperty("status", event.reason().statusCode().name());
             json.writeStringProperty("principal", event.principal());
@@ -217,5 +216,13 @@ public final class AuditLog implements Audit, AutoCloseable {
             json.writeEndObject();
         }
         lines.write('\n');
+    }
+
+    private static String whatWasDone(Reason reason) {
+        return switch (reason) {
+            case REVOKED -> "revoked";
+            case SANDBOX_ADOPTED -> "adopted";
+            default -> "minted";
+        };
     }
 }

@@ -1,5 +1,6 @@
 package io.sallyport.e2e.support;
 
+import io.sallyport.base.Reason;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
@@ -42,6 +43,18 @@ public final class AuditTail {
             }
         }
         return lines;
+    }
+
+    /** The next line with this reason; what comes before it is passed over. */
+    public Map<String, String> next(Reason reason) {
+        List<Map<String, String>> line = next(1);
+        while (!line.isEmpty() && !reason.code().equals(line.getFirst().get("reason"))) {
+            line = next(1);
+        }
+        if (line.isEmpty()) {
+            throw new AssertionError(file + " has no line with " + reason);
+        }
+        return line.getFirst();
     }
 
     private List<Map<String, String>> read(int atMost) {

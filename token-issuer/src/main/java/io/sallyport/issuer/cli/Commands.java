@@ -465,8 +465,9 @@ public final class Commands {
     }
 
     static String line(Sandbox sandbox) {
-        String line = "sandbox=" + sandbox.getId() + " name=" + sandbox.getWorkspace() + "/" + sandbox.getName()
-                + " state=" + state(sandbox.getState()) + " created=" + instant(sandbox.getCreated());
+        String name = sandbox.getName().isEmpty() ? "-" : sandbox.getWorkspace() + "/" + sandbox.getName();
+        String line = "sandbox=" + sandbox.getId() + " name=" + name + " state=" + state(sandbox.getState())
+                + " created=" + instant(sandbox.getCreated());
         return sandbox.hasDeleted() ? line + " deleted=" + instant(sandbox.getDeleted()) : line;
     }
 

@@ -111,10 +111,7 @@ final class RevocationCommands {
                 revoke(RevocationSubject.newBuilder().setLineage(subject.lineage));
             } else if (subject.file != null) {
                 TokenText token = read(subject.file);
-                revoke(RevocationSubject.newBuilder()
-                        .setTokenId(token.tokenId()
-                                .orElseThrow(() -> new CommandFailedException(
-                                        "the token has no jti; revoke its sandbox: sandbox revoke ID"))));
+                revoke(RevocationSubject.newBuilder().setTokenId(token.tokenId()));
                 token.lineage()
                         .ifPresent(lineage -> console.err()
                                 .println("what it was renewed into is still good; to take that back too:"

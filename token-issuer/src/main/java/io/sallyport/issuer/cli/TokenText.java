@@ -1,5 +1,6 @@
 package io.sallyport.issuer.cli;
 
+import io.sallyport.identity.Digests;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
@@ -36,11 +37,13 @@ final class TokenText {
             .enable(JsonWriteFeature.ESCAPE_NON_ASCII)
             .build();
 
+    private final String text;
     private final String header;
     private final String claims;
     private final Map<String, String> texts;
 
-    private TokenText(String header, String claims, Map<String, String> texts) {
+    private TokenText(String text, String header, String claims, Map<String, String> texts) {
+        this.text = text;
         this.header = header;
         this.claims = claims;
         this.texts = texts;
@@ -58,7 +61,7 @@ final class TokenText {
             String claims = decode(parts[1]);
             scan(header);
             Base64.getUrlDecoder().decode(parts[2]);
-            return Optional.of(new TokenText(header, claims, scan(claims)));
+            return Optional.of(new TokenText(token, header, claims, scan(claims)));
         } catch (IllegalArgumentException | JacksonException e) {
             return Optional.empty();
         }
@@ -69,9 +72,10 @@ final class TokenText {
         return Optional.ofNullable(texts.get("sandbox_id"));
     }
 
-    /** The claim {@code jti}, or empty. */
-    Optional<String> tokenId() {
-        return Optional.ofNullable(texts.get("jti"));
+    /** What the token is called: the claim {@code jti}, or what {@link Digests#tokenId} makes of a token without one. */
+    String tokenId() {
+        String id = texts.get("jti");
+        return id == null ? Digests.tokenId(text) : id;
     }
 
     /** The claim {@code lin}, or empty. */

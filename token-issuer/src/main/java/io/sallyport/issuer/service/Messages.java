@@ -26,8 +26,6 @@ final class Messages {
     static Sandbox sandbox(SandboxRecord record) {
         Sandbox.Builder sandbox = Sandbox.newBuilder()
                 .setId(record.id().value())
-                .setWorkspace(record.name().workspace())
-                .setName(record.name().name())
                 .setState(
                         switch (record.state()) {
                             case ACTIVE -> SandboxState.SANDBOX_STATE_ACTIVE;
@@ -36,6 +34,7 @@ final class Messages {
                         })
                 .setCreated(timestamp(record.created()))
                 .setVersion(record.version());
+        record.name().ifPresent(name -> sandbox.setWorkspace(name.workspace()).setName(name.name()));
         record.deleted().ifPresent(deleted -> sandbox.setDeleted(timestamp(deleted)));
         return sandbox.build();
     }

@@ -68,7 +68,7 @@ public final class RegistryService extends SandboxRegistryGrpc.SandboxRegistryIm
                         case Registration.IdTaken(SandboxRecord holder) ->
                             throw new RejectedException(
                                     Reason.RECORD_TAKEN,
-                                    id + " is registered as " + holder.name() + ", not as " + name);
+                                    id + " is registered as " + holder.name().orElseThrow() + ", not as " + name);
                         case Registration.NameTaken(SandboxRecord holder) ->
                             throw new RejectedException(Reason.RECORD_TAKEN, name + " is the name of " + holder.id());
                         case Registration.NameResting(SandboxRecord tombstone) -> {

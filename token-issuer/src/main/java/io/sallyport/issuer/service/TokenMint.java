@@ -34,6 +34,7 @@ public final class TokenMint {
     private final SandboxTokenMinter minter;
     private final Duration lifetime;
     private final RefreshRules rules;
+    private final boolean adopts;
     private final InstantSource clock;
     private final IdSource ids;
     private final TokenDrafts drafts = new Drafts();
@@ -41,18 +42,21 @@ public final class TokenMint {
     /**
      * @param lifetime of every token made here
      * @param rules when a token is exchanged for the next one
+     * @param adopts whether a token that an unchanged gateway minted is a bootstrap token
      */
     public TokenMint(
             SandboxStore store,
             SandboxTokenMinter minter,
             Duration lifetime,
             RefreshRules rules,
+            boolean adopts,
             InstantSource clock,
             IdSource ids) {
         this.store = store;
         this.minter = minter;
         this.lifetime = lifetime;
         this.rules = rules;
+        this.adopts = adopts;
         this.clock = clock;
         this.ids = ids;
     }
@@ -131,6 +135,10 @@ public final class TokenMint {
      */
     public Minted refresh(SandboxClaims token) throws RejectedException, StoreUnavailableException {
         SandboxId sandbox = token.sandbox();
+        if (!adopts && token.lineage().map(Lineage::isAdopted).orElse(false)) {
+            throw new RejectedException(
+                    Reason.LINEAGE_UNKNOWN, "the token has no lineage; records: adopt would let it open one");
+        }
         return switch (store.refresh(token, rules, drafts, clock.instant())) {
             case Succession.Granted granted -> sign(granted);
             case Succession.NoRecord() -> throw new RejectedException(Reason.SANDBOX_UNKNOWN, sandbox.value());

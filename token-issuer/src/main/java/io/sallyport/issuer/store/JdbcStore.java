@@ -75,6 +75,11 @@ public final class JdbcStore implements SandboxStore {
             if (refusal.isPresent()) {
                 return refusal.get();
             }
+            if (SandboxTable.find(connection, id).isPresent()) {
+                SandboxTable.setName(connection, id, name, EventLog.recordChanged(connection, id, at));
+                database.announce(connection);
+                return new Registration.Registered(registered(connection, id));
+            }
             if (!SandboxTable.insert(connection, id, name, source, at)) {
                 // Another transaction took the name between the question and this.
                 return refusal(connection, id, name, at)
@@ -86,6 +91,19 @@ public final class JdbcStore implements SandboxStore {
         });
     }
 
+    @Override
+    public Adoption adopt(SandboxId id, Instant at) throws StoreUnavailableException {
+        return database.write(connection -> {
+            database.lock(connection, id);
+            boolean isNew = SandboxTable.adopt(connection, id, at);
+            if (isNew) {
+                SandboxTable.setVersion(connection, id, EventLog.recordChanged(connection, id, at));
+                database.announce(connection);
+            }
+            return new Adoption(registered(connection, id), isNew);
+        });
+    }
+
     private static Optional<Registration> refusal(Connection connection, SandboxId id, SandboxName name, Instant at)
             throws SQLException {
         Optional<SandboxRecord> known = SandboxTable.find(connection, id);
@@ -94,10 +112,12 @@ public final class JdbcStore implements SandboxStore {
             if (record.state() == State.DELETED) {
                 return Optional.of(new Registration.IdDeleted(record));
             }
-            return Optional.of(
-                    record.name().equals(name)
-                            ? new Registration.Registered(record)
-                            : new Registration.IdTaken(record));
+            if (record.name().isPresent()) {
+                return Optional.of(
+                        record.name().get().equals(name)
+                                ? new Registration.Registered(record)
+                                : new Registration.IdTaken(record));
+            }
         }
         Optional<SandboxRecord> holder = SandboxTable.findLiving(connection, name);
         if (holder.isPresent()) {

@@ -1,6 +1,7 @@
 package io.sallyport.issuer.store;
 
 import io.sallyport.identity.Lineage;
+import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
 import java.sql.Connection;
 import java.sql.ResultSet;
@@ -107,6 +108,20 @@ final class LineageTable {
                 origin.isPresent() ? first.keyId() : null,
                 first.expires().toEpochMilli(),
                 origin.orElse(null));
+    }
+
+    /** Opens the lineage of a token that an unchanged gateway minted, with that token as its bootstrap token. */
+    static void adopt(Connection connection, SandboxClaims token, Lineage place, Instant at) throws SQLException {
+        Sql.update(
+                connection,
+                "INSERT INTO lineages (id, sandbox, generation, opened, advanced, token, expires) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                place.id(),
+                token.sandbox().value(),
+                place.generation(),
+                at.toEpochMilli(),
+                at.toEpochMilli(),
+                token.tokenId().orElse(null),
+                token.expiresAt().equals(Instant.MAX) ? null : token.expiresAt().toEpochMilli());
     }
 
     /** Moves a lineage forward by one: from just the generation before the successor's. */

@@ -76,8 +76,14 @@ final class Lineages {
         if (rules.isOver(token.expiresAt(), at)) {
             return new Succession.TooOld();
         }
+        if (known.isEmpty() && place.isAdopted()) {
+            LineageTable.closeAllBut(connection, sandbox, rules.lineages() - 1, at);
+            LineageTable.adopt(connection, token, place, at);
+            known = LineageTable.find(connection, sandbox, place.id());
+        }
         if (known.isEmpty() || known.get().closed()) {
-            if (isOlderThanItsSandbox(connection, token)) {
+            // A sandbox that was adopted is always younger than the token that made it known.
+            if (!place.isAdopted() && isOlderThanItsSandbox(connection, token)) {
                 return new Succession.NoLineage("the token was issued before its sandbox was registered here");
             }
             return place.generation() == 0

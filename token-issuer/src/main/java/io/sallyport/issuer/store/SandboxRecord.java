@@ -9,7 +9,8 @@ import java.util.Optional;
  * One sandbox, as the issuer knows it.
  *
  * @param id its id, for ever: an id that was deleted never comes back
- * @param name what it is called; unique among the living of its workspace
+ * @param name what it is called; unique among the living of its workspace. Empty for a sandbox that was adopted and not
+ *     named yet
  * @param state whether its tokens pass and renew
  * @param source who told us of it
  * @param created when it was registered, to the millisecond
@@ -19,7 +20,7 @@ import java.util.Optional;
  */
 public record SandboxRecord(
         SandboxId id,
-        SandboxName name,
+        Optional<SandboxName> name,
         State state,
         Source source,
         Instant created,
@@ -34,6 +35,9 @@ public record SandboxRecord(
         Objects.requireNonNull(deleted, "deleted is null");
         if ((state == State.DELETED) != deleted.isPresent()) {
             throw new IllegalArgumentException("a sandbox has a time of deletion exactly when it is deleted");
+        }
+        if (name.isEmpty() && source != Source.ADOPT) {
+            throw new IllegalArgumentException("a sandbox that was registered has a name");
         }
     }
 
@@ -50,6 +54,8 @@ public record SandboxRecord(
     /** Who told us of a sandbox. */
     public enum Source {
         /** The gateway, its driver or an operator, over the registry socket. */
-        REGISTRY
+        REGISTRY,
+        /** A token that an unchanged gateway minted for it. */
+        ADOPT
     }
 }

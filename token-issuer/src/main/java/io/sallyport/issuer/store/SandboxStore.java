@@ -31,9 +31,12 @@ public interface SandboxStore extends AutoCloseable {
     /** How long a name rests at least: requests that were let through just before are under way to the gateway. */
     Duration SHORTEST_NAME_REST = Duration.ofSeconds(2);
 
-    /** Makes a sandbox known, unless its id or its name says no. */
+    /** Makes a sandbox known, unless its id or its name says no. One that was adopted without a name is given it. */
     Registration register(SandboxId id, SandboxName name, SandboxRecord.Source source, Instant at)
             throws StoreUnavailableException;
+
+    /** Makes a sandbox known without a name, unless it is known already, or was. */
+    Adoption adopt(SandboxId id, Instant at) throws StoreUnavailableException;
 
     /** The record of an id; a tombstone is one too. */
     Optional<SandboxRecord> find(SandboxId id) throws StoreUnavailableException;
@@ -151,6 +154,14 @@ public interface SandboxStore extends AutoCloseable {
 
     @Override
     void close();
+
+    /**
+     * What became of an adoption.
+     *
+     * @param record the record there is now; it may be an older one, a tombstone too
+     * @param isNew whether it was made just now
+     */
+    record Adoption(SandboxRecord record, boolean isNew) {}
 
     /** What became of a registration. */
     sealed interface Registration {

@@ -72,6 +72,29 @@ final class SandboxTable {
                 == 1;
     }
 
+    /** Whether there was room for it: no sandbox of that id. It has no name yet. */
+    static boolean adopt(Connection connection, SandboxId id, Instant at) throws SQLException {
+        return Sql.update(
+                        connection,
+                        "INSERT INTO sandboxes (id, workspace, name, state, source, created, version)"
+                                + " VALUES (?, NULL, NULL, 'active', ?, ?, 0) ON CONFLICT DO NOTHING",
+                        id.value(),
+                        spelling(Source.ADOPT),
+                        at.toEpochMilli())
+                == 1;
+    }
+
+    /** Names a sandbox that has no name. */
+    static void setName(Connection connection, SandboxId id, SandboxName name, long version) throws SQLException {
+        Sql.update(
+                connection,
+                "UPDATE sandboxes SET workspace = ?, name = ?, version = ? WHERE id = ?",
+                name.workspace(),
+                name.name(),
+                version,
+                id.value());
+    }
+
     static void setVersion(Connection connection, SandboxId id, long version) throws SQLException {
         Sql.update(connection, "UPDATE sandboxes SET version = ? WHERE id = ?", version, id.value());
     }
@@ -108,7 +131,9 @@ final class SandboxTable {
     static SandboxRecord read(ResultSet row, String nameColumn) throws SQLException {
         return new SandboxRecord(
                 new SandboxId(row.getString("id")),
-                new SandboxName(row.getString("workspace"), row.getString(nameColumn)),
+                row.getString(nameColumn) == null
+                        ? Optional.empty()
+                        : Optional.of(new SandboxName(row.getString("workspace"), row.getString(nameColumn))),
                 State.valueOf(row.getString("state").toUpperCase(Locale.ROOT)),
                 Source.valueOf(row.getString("source").toUpperCase(Locale.ROOT)),
                 Instant.ofEpochMilli(row.getLong("created")),

@@ -13,6 +13,7 @@ import io.sallyport.issuer.store.SandboxRecord.State;
 import io.sallyport.issuer.store.Succession.Kind;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -104,6 +105,75 @@ abstract class LineageContract {
 
     private void assertRevoked(SandboxClaims token, Subject by) throws Exception {
         assertThat(refresh(token)).isEqualTo(new Succession.Revoked(by));
+    }
+
+    // Of an unchanged gateway.
+
+    /** What the verifier makes of a token that names no lineage. */
+    private SandboxClaims gatewaysOwn(SandboxId id, Instant expires) {
+        return new SandboxClaims(
+                id,
+                Optional.of("sha256-of-" + id),
+                Optional.of(new Lineage("adopted-" + id, 0)),
+                now.minusSeconds(1).truncatedTo(ChronoUnit.SECONDS),
+                expires,
+                "k1");
+    }
+
+    @Test
+    void theTokenOfAGatewayBeginsALineageLikeABootstrapToken() throws Exception {
+        SandboxClaims token = gatewaysOwn(ONE, now.plusSeconds(3600));
+        assertThat(refresh(token)).isEqualTo(new Succession.NoRecord());
+        after(Duration.ofMinutes(10));
+        var _ = tokens.adopt(ONE, now);
+
+        SandboxClaims first = next(token);
+        assertThat(place(first)).isEqualTo(new Lineage("adopted-" + ONE, 1));
+        assertThat(granted(Kind.REPEATED, refresh(token))).isEqualTo(first);
+        SandboxClaims second = next(first);
+        after(RULES.retryGrace().plusSeconds(1));
+        assertThat(granted(Kind.REOPENED, refresh(token)).lineage()).isNotEqualTo(token.lineage());
+        assertThat(refresh(first)).isInstanceOf(Succession.Reused.class);
+        assertThat(place(next(second)).generation()).isEqualTo(3);
+    }
+
+    @Test
+    void aGatewaysTokenCanBeTheOnlyBootstrapThereIs() throws Exception {
+        rules = with(BootstrapReuse.NEVER, OnReuse.REFUSE);
+        SandboxClaims token = gatewaysOwn(ONE, Instant.MAX);
+        var _ = tokens.adopt(ONE, now);
+
+        var _ = next(token);
+        after(RULES.retryGrace().plusSeconds(1));
+
+        assertThat(refresh(token)).isInstanceOf(Succession.Reused.class);
+    }
+
+    @Test
+    void whatIsRevokedOfAGatewaysTokenStaysRevoked() throws Exception {
+        SandboxClaims token = gatewaysOwn(ONE, Instant.MAX);
+        var _ = tokens.adopt(ONE, now);
+        SandboxClaims next = next(token);
+
+        var _ = revoke(new Subject.Lineage("adopted-" + ONE));
+
+        assertRevoked(token, new Subject.Lineage("adopted-" + ONE));
+        assertRevoked(next, new Subject.Lineage("adopted-" + ONE));
+    }
+
+    @Test
+    void aRestartAfterTheLineageGaveWayIsNoDeadEnd() throws Exception {
+        SandboxClaims token = gatewaysOwn(ONE, now.plus(Duration.ofHours(20)));
+        after(Duration.ofHours(1));
+        var _ = tokens.adopt(ONE, now);
+        var _ = next(token);
+        for (int i = 0; i < RULES.lineages(); i++) {
+            after(Duration.ofSeconds(1));
+            var _ = bootstrap(ONE);
+        }
+        after(RULES.retryGrace().plusSeconds(1));
+
+        assertThat(place(granted(Kind.REOPENED, refresh(token))).generation()).isEqualTo(1);
     }
 
     // Forward.

@@ -54,7 +54,7 @@ abstract class SandboxStoreContract extends LineageModelContract {
         assertThat(record)
                 .isEqualTo(new SandboxRecord(
                         ALPHA,
-                        new SandboxName("default", "one"),
+                        Optional.of(new SandboxName("default", "one")),
                         State.ACTIVE,
                         Source.REGISTRY,
                         Instant.parse("2026-11-24T10:00:00.123Z"),
@@ -69,6 +69,45 @@ abstract class SandboxStoreContract extends LineageModelContract {
         SandboxRecord first = register(ALPHA, NAME, T0);
 
         assertThat(register(ALPHA, NAME, T1)).isEqualTo(first);
+    }
+
+    @Test
+    void anAdoptedSandboxHasNoNameUntilItIsGivenOne() throws Exception {
+        SandboxStore.Adoption adoption = store.adopt(ALPHA, T0);
+
+        assertThat(adoption)
+                .isEqualTo(new SandboxStore.Adoption(
+                        new SandboxRecord(
+                                ALPHA,
+                                Optional.empty(),
+                                State.ACTIVE,
+                                Source.ADOPT,
+                                Instant.parse("2026-11-24T10:00:00.123Z"),
+                                Optional.empty(),
+                                1),
+                        true));
+        assertThat(store.find(ALPHA)).contains(adoption.record());
+        assertThat(store.adopt(ALPHA, T1)).isEqualTo(new SandboxStore.Adoption(adoption.record(), false));
+        assertThat(store.adopt(BETA, T1).isNew())
+                .as("several may be without a name")
+                .isTrue();
+
+        SandboxRecord named = register(ALPHA, NAME, T1);
+
+        assertThat(named.name()).contains(NAME);
+        assertThat(named.source()).isEqualTo(Source.ADOPT);
+        assertThat(named.version()).isGreaterThan(adoption.record().version());
+        assertThat(store.register(BETA, NAME, Source.REGISTRY, T1)).isEqualTo(new Registration.NameTaken(named));
+        assertThat(store.adopt(ALPHA, T1)).isEqualTo(new SandboxStore.Adoption(named, false));
+    }
+
+    @Test
+    void whatWasDeletedIsNotAdoptedAgain() throws Exception {
+        var _ = store.adopt(ALPHA, T0);
+        SandboxRecord tombstone = store.delete(ALPHA, T1).orElseThrow();
+
+        assertThat(store.adopt(ALPHA, T1)).isEqualTo(new SandboxStore.Adoption(tombstone, false));
+        assertThat(store.register(ALPHA, NAME, Source.REGISTRY, T1)).isEqualTo(new Registration.IdDeleted(tombstone));
     }
 
     @Test
@@ -106,7 +145,7 @@ abstract class SandboxStoreContract extends LineageModelContract {
 
         assertThat(store.find(new SandboxId("Alpha"))).isEmpty();
         register(new SandboxId("Alpha"), SandboxName.of("", "One"), T0);
-        assertThat(store.find(ALPHA).orElseThrow().name()).isEqualTo(NAME);
+        assertThat(store.find(ALPHA).orElseThrow().name()).contains(NAME);
     }
 
     @Test
@@ -136,7 +175,7 @@ abstract class SandboxStoreContract extends LineageModelContract {
                         .state())
                 .as("a name of another workspace")
                 .isEqualTo(State.ACTIVE);
-        assertThat(register(BETA, NAME, free).name()).isEqualTo(NAME);
+        assertThat(register(BETA, NAME, free).name()).contains(NAME);
         assertThat(store.delete(new SandboxId("never"), T1)).isEmpty();
     }
 
