@@ -210,7 +210,7 @@ abstract class SandboxStoreContract extends LineageModelContract {
         assertThat(store.register(BETA, NAME, Source.REGISTRY, now.minusMillis(1)))
                 .as("requests may be under way")
                 .isEqualTo(resting);
-        assertThat(register(BETA, NAME, now).name()).isEqualTo(NAME);
+        assertThat(register(BETA, NAME, now).name()).contains(NAME);
 
         Registration again =
                 new Registration.NameResting(store.delete(BETA, now).orElseThrow());
@@ -219,7 +219,7 @@ abstract class SandboxStoreContract extends LineageModelContract {
                 .isEqualTo(again);
         assertThat(register(new SandboxId("gamma"), NAME, lease.plusMillis(1)).name())
                 .as("whose lease is over believes nothing")
-                .isEqualTo(NAME);
+                .contains(NAME);
     }
 
     @Test
