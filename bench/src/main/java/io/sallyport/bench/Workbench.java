@@ -386,8 +386,10 @@ final class Workbench implements AutoCloseable {
         public StreamObserver<WatchRequest> watch(StreamObserver<WatchResponse> answer) {
             Executor inASecond = CompletableFuture.delayedExecutor(1, TimeUnit.SECONDS);
             return new StreamObserver<>() {
+                private boolean ended;
+
                 @Override
-                public void onNext(WatchRequest request) {
+                public synchronized void onNext(WatchRequest request) {
                     WatchResponse.Builder response =
                             WatchResponse.newBuilder().setComplete(true).setCursor("bench");
                     if (request.hasStart()) {
@@ -395,16 +397,25 @@ final class Workbench implements AutoCloseable {
                                 .setStamp(request.getStart().getStamp())
                                 .build());
                     } else {
-                        inASecond.execute(() -> answer.onNext(
+                        inASecond.execute(() -> heartbeat(
                                 response.setStamp(request.getAck().getStamp()).build()));
                     }
                 }
 
-                @Override
-                public void onError(Throwable failure) {}
+                private synchronized void heartbeat(WatchResponse response) {
+                    if (!ended) {
+                        answer.onNext(response);
+                    }
+                }
 
                 @Override
-                public void onCompleted() {
+                public synchronized void onError(Throwable failure) {
+                    ended = true;
+                }
+
+                @Override
+                public synchronized void onCompleted() {
+                    ended = true;
                     answer.onCompleted();
                 }
             };

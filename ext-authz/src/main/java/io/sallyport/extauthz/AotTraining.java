@@ -257,8 +257,10 @@ public final class AotTraining {
         public StreamObserver<WatchRequest> watch(StreamObserver<WatchResponse> answer) {
             Executor inASecond = CompletableFuture.delayedExecutor(1, TimeUnit.SECONDS);
             return new StreamObserver<>() {
+                private boolean ended;
+
                 @Override
-                public void onNext(WatchRequest request) {
+                public synchronized void onNext(WatchRequest request) {
                     WatchResponse.Builder response =
                             WatchResponse.newBuilder().setComplete(true).setCursor("training");
                     if (request.hasStart()) {
@@ -269,16 +271,25 @@ public final class AotTraining {
                                 .setStamp(request.getStart().getStamp())
                                 .build());
                     } else {
-                        inASecond.execute(() -> answer.onNext(
+                        inASecond.execute(() -> heartbeat(
                                 response.setStamp(request.getAck().getStamp()).build()));
                     }
                 }
 
-                @Override
-                public void onError(Throwable failure) {}
+                private synchronized void heartbeat(WatchResponse response) {
+                    if (!ended) {
+                        answer.onNext(response);
+                    }
+                }
 
                 @Override
-                public void onCompleted() {
+                public synchronized void onError(Throwable failure) {
+                    ended = true;
+                }
+
+                @Override
+                public synchronized void onCompleted() {
+                    ended = true;
                     answer.onCompleted();
                 }
             };

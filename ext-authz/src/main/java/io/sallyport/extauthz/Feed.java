@@ -165,7 +165,7 @@ final class Feed implements AutoCloseable {
         WatchStart.Builder start = WatchStart.newBuilder()
                 .setReplica(replica)
                 .setCursor(reader.cursor())
-                .setStamp(freshness.ask());
+                .setStamp(freshness.askAnew());
         if (freshness.whenStale() == Freshness.WhenStale.DENY) {
             java.time.Duration staleness = freshness.maxStaleness();
             start.setMaxStaleness(
@@ -248,10 +248,10 @@ final class Feed implements AutoCloseable {
                     return;
                 }
                 Stream silent = stream;
-                if (silent != null) {
-                    silent.cancel("silent");
-                }
                 issuers.get(current).reconnect();
+                if (silent != null) {
+                    silent.cancel("silent"); // which may be its end already
+                }
                 end(mine, Status.DEADLINE_EXCEEDED.withDescription("silent for " + SILENCE.toSeconds() + " s"));
             }
         });

@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Not the arrival of an answer counts (it may have been long on its way, or wait in a backlog of ours), but when the
  * issuer must have looked: it echoes a number that we sent before, so what it says is no older than the moment when that
- * number left. One number is under way at a time.
+ * number left. One number is under way at a time: a new one with each answer would never be the one that comes back, when
+ * answers come faster than a number goes there and back.
  *
  * <p>Time is counted by the clock that never goes back, and by the wall clock where that has gone further: the first one
  * stands still while a machine sleeps.
@@ -35,6 +36,7 @@ final class Freshness {
     private volatile @Nullable Moment lookedAt;
     private Moment asked;
     private long number;
+    private boolean underWay;
 
     /** @param nanoTime nanoseconds of a clock that never goes back */
     Freshness(Duration maxStaleness, WhenStale whenStale, LongSupplier nanoTime, InstantSource clock) {
@@ -46,10 +48,16 @@ final class Freshness {
         this.asked = now();
     }
 
-    /** A new number to send, at this moment: only its echo counts from here on. */
-    synchronized long ask() {
+    /** A new number to send, at this moment: only its echo counts from here on. For a stream that begins. */
+    synchronized long askAnew() {
         asked = now();
+        underWay = true;
         return ++number;
+    }
+
+    /** The number to send: the one under way, until it has come back, and then a new one. */
+    synchronized long ask() {
+        return underWay ? number : askAnew();
     }
 
     /** A complete answer has been taken in that carried this number. Whether it is the one under way. */
@@ -57,6 +65,7 @@ final class Freshness {
         if (echo != number) {
             return false;
         }
+        underWay = false;
         lookedAt = asked;
         return true;
     }

@@ -51,6 +51,34 @@ class FeedTest {
         assertThat(freshness.staleness()).isEqualTo(Duration.ofSeconds(1));
     }
 
+    /** So much happens that each answer has left before our last word arrived: they echo the one before it. */
+    @Test
+    void aFloodOfEventsDoesNotMakeItStale() {
+        start(1);
+        call(0).saysWhole("s:1");
+        long onItsWay = call(0).sent.getLast().getAck().getStamp();
+        call(0).says(heartbeat("s:2", call(0).sent.getFirst().getStart().getStamp()));
+        for (int i = 3; i < 1_000; i++) {
+            time.advance(Duration.ofSeconds(1));
+            long arrived = onItsWay;
+            onItsWay = call(0).sent.getLast().getAck().getStamp();
+            call(0).says(heartbeat("s:" + i, arrived));
+            assertThat(freshness.staleness()).isLessThan(Duration.ofSeconds(5));
+        }
+    }
+
+    /** To cancel a call may end it there and then, and turn us to the next issuer. */
+    @Test
+    void theOneThatFellSilentIsTheOneToReconnectTo() {
+        start(2);
+        call(0).endsWhenCancelled = true;
+        timers.run(Feed.SILENCE);
+        assertThat(issuers).extracting(issuer -> issuer.reconnects).containsExactly(1, 0);
+        timers.run(Duration.ZERO);
+        assertThat(calls).hasSize(2);
+        assertThat(call(1).issuer).isEqualTo(1);
+    }
+
     @Test
     void resumesWhereItWasOnTheNextIssuer() {
         start(3);
@@ -238,6 +266,7 @@ class FeedTest {
         private final List<WatchRequest> sent = new ArrayList<>();
         private boolean left;
         private boolean cancelled;
+        private boolean endsWhenCancelled;
 
         Call(int issuer, Feed.Listener listener) {
             this.issuer = issuer;
@@ -269,6 +298,9 @@ class FeedTest {
         @Override
         public void cancel(String why) {
             cancelled = true;
+            if (endsWhenCancelled) {
+                ends(Status.CANCELLED);
+            }
         }
     }
 

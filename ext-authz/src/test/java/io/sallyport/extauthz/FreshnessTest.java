@@ -40,7 +40,8 @@ class FreshnessTest {
     @Test
     void anotherNumberSaysNothing() {
         long first = freshness.ask();
-        long second = freshness.ask();
+        assertThat(freshness.ask()).as("one is under way").isEqualTo(first);
+        long second = freshness.askAnew();
         assertThat(freshness.answered(first)).isFalse();
         assertThat(freshness.answered(0)).isFalse();
         assertThat(freshness.answered(second + 1)).isFalse();

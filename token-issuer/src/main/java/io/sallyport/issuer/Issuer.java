@@ -178,7 +178,7 @@ public final class Issuer implements AutoCloseable {
                                         clock,
                                         settings.refresh().retention())
                                 .bindService()));
-        Watches watches = begin(parts, new Watches(store, System::nanoTime));
+        Watches watches = begin(parts, new Watches(store, clock, System::nanoTime));
         GrpcListener feed = begin(
                 parts,
                 GrpcListener.start(

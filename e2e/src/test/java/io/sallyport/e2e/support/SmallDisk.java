@@ -8,7 +8,7 @@ import java.nio.file.Path;
 /**
  * A disk that can be full for one process.
  *
- * <p>Where this test may mount, it is a file system of its own of two megabytes. Elsewhere (not root, or in a container)
+ * <p>Where this test may mount, it is a file system of its own of eight megabytes. Elsewhere (not root, or in a container)
  * the process is forbidden to write to any file: a write then fails as "file too large" instead of "no space left", and
  * the promise is the same.
  */
@@ -27,13 +27,18 @@ public final class SmallDisk implements AutoCloseable {
     public static SmallDisk in(Path folder) throws IOException {
         Files.createDirectories(folder);
         boolean mounted =
-                run("mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "sallyport-test", folder.toString()) == 0;
+                run("mount", "-t", "tmpfs", "-o", "size=8m,mode=0700", "sallyport-test", folder.toString()) == 0;
         return new SmallDisk(folder, mounted);
     }
 
     /** A folder like any other, of which only the process is kept. */
     public static SmallDisk forbidden(Path folder) throws IOException {
         return new SmallDisk(Files.createDirectories(folder), false);
+    }
+
+    /** Whether it is a file system of its own, so that room can be kept on it. */
+    public boolean isMounted() {
+        return mounted;
     }
 
     /** Takes every byte that is left from this process. */

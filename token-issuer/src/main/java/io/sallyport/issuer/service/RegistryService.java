@@ -71,11 +71,14 @@ public final class RegistryService extends SandboxRegistryGrpc.SandboxRegistryIm
                                     id + " is registered as " + holder.name().orElseThrow() + ", not as " + name);
                         case Registration.NameTaken(SandboxRecord holder) ->
                             throw new RejectedException(Reason.RECORD_TAKEN, name + " is the name of " + holder.id());
-                        case Registration.NameResting(SandboxRecord tombstone) ->
+                        case Registration.NameResting(SandboxRecord tombstone) -> {
+                            call.retryAfter(SandboxStore.SHORTEST_NAME_REST);
                             throw new RejectedException(
                                     Reason.RECORD_RESTING,
-                                    name + " was the name of " + tombstone.id() + ", and is free from "
+                                    name + " was the name of " + tombstone.id()
+                                            + ", and is free once every ext-authz has heard of its end, at the latest from "
                                             + tombstone.deleted().orElseThrow().plus(SandboxStore.NAME_REST));
+                        }
                         case Registration.IdDeleted(SandboxRecord tombstone) ->
                             throw new RejectedException(
                                     Reason.RECORD_DELETED,

@@ -12,6 +12,7 @@ import io.sallyport.issuer.store.FeedDelta;
 import io.sallyport.issuer.store.FeedEvent;
 import io.sallyport.issuer.store.FeedPosition;
 import io.sallyport.issuer.store.Revocation;
+import io.sallyport.issuer.store.SandboxRecord;
 import io.sallyport.issuer.store.SandboxStore;
 import io.sallyport.issuer.store.StoreBusyException;
 import io.sallyport.issuer.store.StoreUnavailableException;
@@ -44,10 +45,17 @@ final class Watch {
 
     private static final Duration QUIET = Duration.ofMillis(900);
     private static final Duration TIME_TO_SPEAK = Duration.ofSeconds(10);
+    /** Whoever says nothing to complete answers for so long is not there any more, whatever TCP thinks of it. */
+    static final Duration SILENCE = Duration.ofSeconds(30);
+
+    /** So long a first answer waits for the lease; later it is given, and vouches for nothing. */
+    private static final Duration TIME_TO_LEASE = Duration.ofSeconds(2);
+
     private static final Pattern REPLICA = Pattern.compile("[A-Za-z0-9._-]{1,128}");
     private static final Pattern CURSOR = Pattern.compile("([A-Za-z0-9-]{1,64}):(\\d{1,18})");
 
     private final SandboxStore store;
+    private final Leases leases;
     private final ServerCallStreamObserver<WatchResponse> watcher;
     private final Executor readers;
     private final LongSupplier nanoTime;
@@ -55,29 +63,40 @@ final class Watch {
     private final long begun;
     private final AtomicInteger wakes = new AtomicInteger();
 
-    private volatile boolean started;
+    private volatile Leases.@Nullable Lease lease;
     private volatile boolean ended;
-    private volatile long stamp;
+    private volatile Stamp stamp;
+
+    /** A number of theirs, and when it came. */
+    private record Stamp(long number, Leases.Moment at) {}
 
     // The place: used by one reader at a time.
     private @Nullable FeedPosition position;
     private boolean telling;
     private Optional<Revocation.Subject> toldUpTo = Optional.empty();
+    private volatile long toldAt;
+    /** When the first complete answer was given that nothing was said to yet; 0 when there is none. */
+    private volatile long unansweredSince;
+
     private volatile long completeAt;
 
     /** @param gone told at the end, once */
     Watch(
             SandboxStore store,
+            Leases leases,
             ServerCallStreamObserver<WatchResponse> watcher,
             Executor readers,
             LongSupplier nanoTime,
             Consumer<Watch> gone) {
         this.store = store;
+        this.leases = leases;
         this.watcher = watcher;
         this.readers = readers;
         this.nanoTime = nanoTime;
         this.gone = gone;
         this.begun = nanoTime.getAsLong();
+        this.stamp = new Stamp(0, leases.now());
+        this.toldAt = begun;
         watcher.setOnReadyHandler(this::wake);
         watcher.setOnCancelHandler(this::cancelled);
     }
@@ -100,13 +119,17 @@ final class Watch {
 
             @Override
             public void onCompleted() {
+                Leases.Lease theirs = lease;
+                if (theirs != null) {
+                    theirs.leave();
+                }
                 end(Status.OK);
             }
         };
     }
 
     private void start(WatchStart start) {
-        if (started) {
+        if (lease != null) {
             end(wrong("a second start"));
         } else if (!REPLICA.matcher(start.getReplica()).matches()) {
             end(wrong("a replica is 1 to 128 of [A-Za-z0-9._-]"));
@@ -118,20 +141,35 @@ final class Watch {
             end(wrong("max-staleness may be " + SandboxStore.MAX_STALENESS.toSeconds() + " s at most"));
         } else {
             position = position(start.getCursor());
-            stamp = start.getStamp();
-            started = true;
+            stamp = new Stamp(start.getStamp(), leases.now());
+            lease = leases.begin(start.getReplica(), staleness(start), Optional.ofNullable(position), this::wake);
             wake();
         }
     }
 
+    /** Whoever never stops believing gives the guarantee up, and is waited for like the most patient of the others. */
+    private static Duration staleness(WatchStart start) {
+        return start.hasMaxStaleness()
+                ? Duration.ofSeconds(
+                        start.getMaxStaleness().getSeconds(),
+                        start.getMaxStaleness().getNanos())
+                : SandboxStore.MAX_STALENESS;
+    }
+
     private void acknowledge(WatchAck ack) {
-        if (!started) {
+        Leases.Lease theirs = lease;
+        if (theirs == null) {
             end(wrong("an acknowledgement before the start"));
         } else if (ack.getStamp() == 0) {
             end(wrong("a stamp of 0"));
         } else {
             // Told at the next answer: a number that is a second old says as much as one that is new.
-            stamp = ack.getStamp();
+            unansweredSince = 0;
+            stamp = new Stamp(ack.getStamp(), leases.now());
+            FeedPosition heard = position(ack.getCursor());
+            if (heard != null) {
+                theirs.acknowledges(heard);
+            }
         }
     }
 
@@ -147,7 +185,7 @@ final class Watch {
 
     /** Something may have happened: look, soon, on another thread. */
     void wake() {
-        if (!started || ended || wakes.getAndIncrement() > 0) {
+        if (lease == null || ended || wakes.getAndIncrement() > 0) {
             return;
         }
         try {
@@ -159,11 +197,24 @@ final class Watch {
 
     /** A second has passed. */
     void beat() {
-        if (!started && nanoTime.getAsLong() - begun > TIME_TO_SPEAK.toNanos()) {
-            end(wrong("no start within " + TIME_TO_SPEAK.toSeconds() + " s"));
+        Leases.Lease theirs = lease;
+        long now = nanoTime.getAsLong();
+        if (theirs == null) {
+            if (now - begun > TIME_TO_SPEAK.toNanos()) {
+                end(wrong("no start within " + TIME_TO_SPEAK.toSeconds() + " s"));
+            }
+        } else if (isSilent(now)) {
+            end(Status.DEADLINE_EXCEEDED.withDescription("nothing was acknowledged for " + SILENCE.toSeconds() + " s"));
         } else {
+            theirs.beat();
             wake();
         }
+    }
+
+    /** Before the whole is complete they have to take what they are told, and then to say so. */
+    private boolean isSilent(long now) {
+        long since = completeAt == 0 ? toldAt : unansweredSince;
+        return since != 0 && now - since > SILENCE.toNanos();
     }
 
     private void look() {
@@ -187,9 +238,13 @@ final class Watch {
     }
 
     private void tell() throws StoreUnavailableException {
+        Leases.Lease theirs = lease;
+        if (theirs == null || (!theirs.isWritten() && nanoTime.getAsLong() - begun < TIME_TO_LEASE.toNanos())) {
+            return; // until it is written
+        }
         while (!ended && watcher.isReady()) {
             // Before the store is read: what is read then is no older than when this number came.
-            long echo = stamp;
+            Stamp echo = stamp;
             FeedPosition from = position;
             if (from == null) {
                 position = store.position();
@@ -203,7 +258,7 @@ final class Watch {
                 Optional<FeedDelta> delta = store.events(from, PAGE);
                 if (delta.isEmpty()) {
                     position = null;
-                } else if (tellChanges(delta.get(), echo)) {
+                } else if (tellChanges(delta.get(), echo, theirs)) {
                     return;
                 }
             }
@@ -223,7 +278,7 @@ final class Watch {
     }
 
     /** Whether there is no more to tell for now. */
-    private boolean tellChanges(FeedDelta delta, long echo) {
+    private boolean tellChanges(FeedDelta delta, Stamp echo, Leases.Lease theirs) {
         boolean first = completeAt == 0;
         boolean quiet = nanoTime.getAsLong() - completeAt >= QUIET.toNanos();
         position = delta.upTo();
@@ -233,14 +288,25 @@ final class Watch {
         WatchResponse.Builder message = WatchResponse.newBuilder();
         for (FeedEvent event : delta.events()) {
             switch (event) {
-                case FeedEvent.SandboxChanged(long _, var record) -> message.addSandboxes(Messages.sandbox(record));
+                case FeedEvent.SandboxChanged(long _, var record) -> {
+                    if (record.state() == SandboxRecord.State.DELETED) {
+                        theirs.tells(record.version());
+                    }
+                    message.addSandboxes(Messages.sandbox(record));
+                }
                 case FeedEvent.Revoked(long _, var revocation) ->
                     message.addRevocations(FeedMessages.revocation(revocation));
             }
         }
         if (delta.complete()) {
-            message.setComplete(true).setCursor(cursor(delta.upTo())).setStamp(echo);
+            // Without a lease to say so, nobody would wait for them before giving a name away: 0 vouches for nothing.
+            message.setComplete(true)
+                    .setCursor(cursor(delta.upTo()))
+                    .setStamp(theirs.covers(echo.at()) ? echo.number() : 0);
             completeAt = Math.max(nanoTime.getAsLong(), 1);
+            if (unansweredSince == 0) {
+                unansweredSince = completeAt;
+            }
         }
         send(message);
         if (delta.complete() && nanoTime.getAsLong() - begun > LIFE.toNanos()) {
@@ -251,6 +317,7 @@ final class Watch {
 
     private synchronized void send(WatchResponse.Builder message) {
         if (!ended) {
+            toldAt = nanoTime.getAsLong();
             watcher.onNext(message.build());
         }
     }
@@ -270,7 +337,7 @@ final class Watch {
                 }
             }
         }
-        gone.accept(this);
+        forget();
     }
 
     private void cancelled() {
@@ -279,6 +346,14 @@ final class Watch {
                 return;
             }
             ended = true;
+        }
+        forget();
+    }
+
+    private void forget() {
+        Leases.Lease theirs = lease;
+        if (theirs != null) {
+            theirs.end();
         }
         gone.accept(this);
     }

@@ -9,6 +9,7 @@ import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import io.sallyport.issuer.store.SandboxStore;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
@@ -37,12 +38,16 @@ public final class Watches implements AutoCloseable {
             THREADS, Thread.ofPlatform().daemon().name("issuer-watch-", 0).factory());
     private final ScheduledExecutorService heart = Executors.newSingleThreadScheduledExecutor(
             Thread.ofPlatform().daemon().name("issuer-heartbeat").factory());
+    private final ExecutorService writer = Executors.newSingleThreadExecutor(
+            Thread.ofPlatform().daemon().name("issuer-leases").factory());
+    private final Leases leases;
     private final AutoCloseable events;
     private boolean closed;
 
     /** @param nanoTime a monotonic clock, such as {@code System::nanoTime} */
-    public Watches(SandboxStore store, LongSupplier nanoTime) {
+    public Watches(SandboxStore store, InstantSource clock, LongSupplier nanoTime) {
         this.store = store;
+        this.leases = new Leases(store, clock, nanoTime, writer);
         this.nanoTime = nanoTime;
         this.events = store.onEvent(() -> watches.forEach(Watch::wake));
         var _ = heart.scheduleAtFixedRate(
@@ -56,7 +61,7 @@ public final class Watches implements AutoCloseable {
      * @throws RejectedException {@link Reason#TOO_MANY_WATCHERS}, {@link Reason#SHUTTING_DOWN}
      */
     StreamObserver<WatchRequest> begin(ServerCallStreamObserver<WatchResponse> watcher) throws RejectedException {
-        Watch watch = new Watch(store, watcher, readers, nanoTime, watches::remove);
+        Watch watch = new Watch(store, leases, watcher, readers, nanoTime, watches::remove);
         synchronized (this) {
             if (closed) {
                 throw new RejectedException(Reason.SHUTTING_DOWN, "");
@@ -87,5 +92,6 @@ public final class Watches implements AutoCloseable {
         }
         watches.forEach(watch -> watch.end(Status.UNAVAILABLE.withDescription("the issuer stops; try another one")));
         readers.shutdownNow();
+        writer.shutdownNow();
     }
 }

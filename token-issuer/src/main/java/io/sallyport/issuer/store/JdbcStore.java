@@ -11,9 +11,11 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.stream.IntStream;
 
 /**
  * The store in a relational database: what each of its methods does within one transaction.
@@ -26,6 +28,9 @@ public final class JdbcStore implements SandboxStore {
 
     /** Few enough that the writes of others hardly wait for them. */
     private static final int PRUNED_AT_ONCE = 500;
+
+    /** Long enough that no clock is so far ahead: to forget one too early would give its names away. */
+    private static final Duration KEEP_LISTENERS_FOR = Duration.ofDays(1);
 
     private final Database database;
     private final Revocations revocations;
@@ -118,7 +123,16 @@ public final class JdbcStore implements SandboxStore {
         if (holder.isPresent()) {
             return Optional.of(new Registration.NameTaken(holder.get()));
         }
-        return SandboxTable.findDeleted(connection, name, at.minus(NAME_REST)).map(Registration.NameResting::new);
+        Optional<SandboxRecord> last = SandboxTable.findDeleted(connection, name, at.minus(NAME_REST));
+        return last.isPresent() && isBelieved(connection, last.get(), at)
+                ? Optional.of(new Registration.NameResting(last.get()))
+                : Optional.empty();
+    }
+
+    /** Whether an ext-authz may still take a deleted sandbox for alive, or a request of it be under way. */
+    private static boolean isBelieved(Connection connection, SandboxRecord tombstone, Instant at) throws SQLException {
+        Instant earliest = tombstone.deleted().orElseThrow().plus(SHORTEST_NAME_REST);
+        return at.isBefore(earliest) || ListenerTable.anyBehind(connection, tombstone.version(), at);
     }
 
     private static SandboxRecord registered(Connection connection, SandboxId id) throws SQLException {
@@ -251,13 +265,42 @@ public final class JdbcStore implements SandboxStore {
     }
 
     @Override
+    public void listening(List<Listener> listeners) throws StoreUnavailableException {
+        // In one order for everybody, so that two issuers do not wait for each other.
+        List<Listener> inOrder = listeners.stream()
+                .sorted(Comparator.comparing(Listener::replica))
+                .toList();
+        var _ = database.writeUrgently(connection -> {
+            String store = EventLog.position(connection).storeId();
+            for (Listener listener : inOrder) {
+                // What was heard of another log says nothing about this one's numbers.
+                long heard = listener.heard()
+                        .filter(position -> position.storeId().equals(store))
+                        .map(FeedPosition::seq)
+                        .orElse(-1L);
+                ListenerTable.put(connection, listener.replica(), heard, listener.until());
+            }
+            return inOrder.size();
+        });
+    }
+
+    @Override
+    public void left(String replica) throws StoreUnavailableException {
+        var _ = database.writeUrgently(connection -> {
+            ListenerTable.remove(connection, replica);
+            return true;
+        });
+    }
+
+    @Override
     public boolean prune(RefreshRules rules, long keepEvents, Duration keepEventsFor, Instant at)
             throws StoreUnavailableException {
         return database.write(connection -> {
             int lineages = LineageTable.prune(connection, rules, at, PRUNED_AT_ONCE);
             int old = RevocationTable.prune(connection, at, PRUNED_AT_ONCE);
             int events = EventLog.prune(connection, keepEvents, at.minus(keepEventsFor), PRUNED_AT_ONCE);
-            return Math.max(lineages, Math.max(old, events)) == PRUNED_AT_ONCE;
+            int listeners = ListenerTable.prune(connection, at.minus(KEEP_LISTENERS_FOR), PRUNED_AT_ONCE);
+            return IntStream.of(lineages, old, events, listeners).anyMatch(removed -> removed == PRUNED_AT_ONCE);
         });
     }
 

@@ -19,13 +19,17 @@ public interface SandboxStore extends AutoCloseable {
     Duration MAX_STALENESS = Duration.ofMinutes(5);
 
     /**
-     * How long the name of a deleted sandbox rests before another may have it.
+     * How long the name of a deleted sandbox rests at most before another may have it; less, once everybody who listens has
+     * heard of the deletion ({@link #listening}).
      *
      * <p>An ext-authz that is cut off believes a record for up to {@link #MAX_STALENESS}, counted from before the last answer
      * that could have told it. In that time the deleted sandbox still passes under its old name, and a gateway that looks
      * names up would act on the new holder. The rest is for clocks, and for requests under way.
      */
     Duration NAME_REST = MAX_STALENESS.plusMinutes(1);
+
+    /** How long a name rests at least: requests that were let through just before are under way to the gateway. */
+    Duration SHORTEST_NAME_REST = Duration.ofSeconds(2);
 
     /** Makes a sandbox known, unless its id or its name says no. One that was adopted without a name is given it. */
     Registration register(SandboxId id, SandboxName name, SandboxRecord.Source source, Instant at)
@@ -121,6 +125,16 @@ public interface SandboxStore extends AutoCloseable {
      */
     AutoCloseable onEvent(Runnable wake);
 
+    /**
+     * Writes down who listens to the feed: as long as a lease lasts, no name is given away before its holder has heard
+     * that the one before is deleted. To be written before anybody is told that all is well. What somebody has heard and
+     * the end of a lease only grow. Gets through on a full disk, where the database can give that.
+     */
+    void listening(List<Listener> listeners) throws StoreUnavailableException;
+
+    /** Forgets a listener that has said that it lets nobody pass any more. */
+    void left(String replica) throws StoreUnavailableException;
+
     /** Where tokens of a sandbox were to be written, in the order of their paths. */
     List<TokenFile> tokenFiles(SandboxId id) throws StoreUnavailableException;
 
@@ -160,7 +174,7 @@ public interface SandboxStore extends AutoCloseable {
         /** The name belongs to another living sandbox. */
         record NameTaken(SandboxRecord holder) implements Registration {}
 
-        /** The name was another sandbox's less than {@link #NAME_REST} ago. */
+        /** The name was another sandbox's a moment ago, and somebody may still believe so. */
         record NameResting(SandboxRecord tombstone) implements Registration {}
 
         /** The id was deleted; it never comes back. */

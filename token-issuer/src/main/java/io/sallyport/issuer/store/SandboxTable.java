@@ -39,7 +39,7 @@ final class SandboxTable {
                 SandboxTable::read,
                 "SELECT " + COLUMNS + " FROM sandboxes"
                         + " WHERE workspace = ? AND name = ? AND state = 'deleted' AND deleted > ?"
-                        + " ORDER BY deleted DESC LIMIT 1",
+                        + " ORDER BY version DESC LIMIT 1",
                 name.workspace(),
                 name.name(),
                 after.toEpochMilli());

@@ -46,10 +46,20 @@ class WatchTest {
     private SandboxStore store;
     private long nanos;
     private final List<Watch> gone = new ArrayList<>();
+    private Leases leases;
+    private final List<Runnable> waiting = new ArrayList<>();
+    private boolean diskHangs;
 
     @BeforeEach
     void open() throws IOException {
         store = JdbcStore.sqlite(directory.resolve("issuer.db"));
+        leases = new Leases(store, this::now, () -> nanos, task -> {
+            if (diskHangs) {
+                waiting.add(task);
+            } else {
+                task.run();
+            }
+        });
     }
 
     @AfterEach
@@ -184,6 +194,7 @@ class WatchTest {
     @Test
     void anOldStreamEndsInGoodOrder() throws Exception {
         Watcher watcher = watch("", 1);
+        watcher.acknowledges(2);
         nanos += Watch.LIFE.toNanos() + 1;
         watcher.watch.beat();
         assertThat(watcher.end).isEqualTo(Status.OK);
@@ -242,6 +253,99 @@ class WatchTest {
         assertThat(gone).containsExactly(watcher.watch);
     }
 
+    /** A connection that is half open takes what fits into buffers, and must not fill the list of watchers. */
+    @Test
+    void whoNeverAcknowledgesIsNotThere() throws Exception {
+        Watcher dead = watch("", 1);
+        Watcher alive = watch("", 1);
+        for (int i = 0; i < 31; i++) {
+            alive.acknowledges(2 + i);
+            nanos += Duration.ofSeconds(1).toNanos();
+            dead.watch.beat();
+            alive.watch.beat();
+        }
+        assertThat(gone).containsExactly(dead.watch);
+        assertThat(dead.end).extracting(Status::getCode).isEqualTo(Status.Code.DEADLINE_EXCEEDED);
+        assertThat(alive.end).isNull();
+    }
+
+    @Test
+    void aNameIsFreeOnceEverybodyHasHeardThatItsHolderIsGone() throws Exception {
+        register("alpha");
+        Watcher quick = watch("", 1, "quick");
+        Watcher slow = watch("", 1, "slow");
+        List<Watcher> both = List.of(quick, slow);
+        both.forEach(Watcher::acknowledgesAll);
+        pass(Duration.ofSeconds(5), both);
+        var _ = store.delete(new SandboxId("alpha"), now());
+        both.forEach(watcher -> watcher.watch.wake());
+        quick.acknowledgesAll();
+        pass(Duration.ofSeconds(10), both);
+        assertThat(nameIsFree("alpha")).as("one still believes").isFalse();
+
+        slow.acknowledgesAll();
+        pass(Duration.ofSeconds(1), both);
+        assertThat(nameIsFree("alpha")).as("requests are under way").isFalse();
+        pass(Duration.ofSeconds(2), both);
+        assertThat(nameIsFree("alpha")).isTrue();
+    }
+
+    @Test
+    void whoFallsSilentHoldsNamesUntilItsLeaseEndsAndWhoSaysFarewellDoesNot() throws Exception {
+        register("alpha");
+        Watcher dead = watch("", 1, "dead");
+        Watcher leaves = watch("", 1, "leaves");
+        dead.cancelled.run();
+        leaves.watch.requests().onCompleted();
+        var _ = store.delete(new SandboxId("alpha"), now());
+        pass(SandboxStore.MAX_STALENESS, List.of());
+        assertThat(nameIsFree("alpha")).isFalse();
+        pass(Duration.ofSeconds(61), List.of());
+        assertThat(nameIsFree("alpha")).isTrue();
+
+        Watcher after = watch("", 1, "after");
+        register("beta");
+        var _ = store.delete(new SandboxId("beta"), now());
+        after.watch.requests().onCompleted();
+        pass(Duration.ofSeconds(62), List.of()); // by now the lease of the dead one is over
+        assertThat(nameIsFree("beta")).isTrue();
+    }
+
+    /** What is not written down vouches for nothing, and what is revoked is told all the same. */
+    @Test
+    void withoutALeaseNothingIsVouchedFor() throws Exception {
+        Watcher watcher = watch("", 1);
+        assertThat(watcher.told.getLast().getStamp()).isEqualTo(1);
+        diskHangs = true;
+        watcher.acknowledges(1);
+        pass(Duration.ofSeconds(58), List.of(watcher));
+        watcher.acknowledges(2);
+        pass(Duration.ofSeconds(1), List.of(watcher));
+        assertThat(watcher.told.getLast().getStamp()).isEqualTo(2);
+        pass(Duration.ofSeconds(2), List.of(watcher));
+        watcher.acknowledges(3);
+        revoke("jti-1");
+        watcher.watch.wake();
+        assertThat(watcher.revoked()).containsExactly("jti-1");
+        assertThat(watcher.told.getLast().getStamp()).isZero();
+        assertThat(watcher.end).isNull();
+        diskGoesOn();
+        pass(Duration.ofSeconds(2), List.of(watcher));
+        watcher.acknowledges(4);
+        pass(Duration.ofSeconds(1), List.of(watcher));
+        assertThat(watcher.told.getLast().getStamp()).isEqualTo(4);
+    }
+
+    @Test
+    void theFirstAnswerWaitsForTheLease() {
+        diskHangs = true;
+        Watcher watcher = watch("", 1);
+        assertThat(watcher.told).isEmpty();
+        diskGoesOn();
+        pass(Duration.ofSeconds(3), List.of(watcher));
+        assertThat(watcher.told.getLast().getComplete()).isTrue();
+    }
+
     @Test
     void whoLeavesIsForgotten() throws Exception {
         Watcher watcher = watch("", 1);
@@ -263,6 +367,38 @@ class WatchTest {
         return watcher;
     }
 
+    private Watcher watch(String cursor, long stamp, String replica) {
+        Watcher watcher = new Watcher();
+        watcher.replica = replica;
+        watcher.starts(cursor, stamp);
+        return watcher;
+    }
+
+    private void diskGoesOn() {
+        diskHangs = false;
+        waiting.forEach(Runnable::run);
+    }
+
+    private Instant now() {
+        return NOW.plusNanos(nanos);
+    }
+
+    /** Second by second; the watchers say that they are there, and nothing new. */
+    private void pass(Duration time, List<Watcher> watchers) {
+        for (int i = 0; i < time.toSeconds(); i++) {
+            nanos += Duration.ofSeconds(1).toNanos();
+            watchers.forEach(watcher -> {
+                watcher.watch.beat();
+                watcher.repeats();
+            });
+        }
+    }
+
+    private boolean nameIsFree(String name) throws Exception {
+        return store.register(new SandboxId(name + "-2"), new SandboxName("default", name), Source.REGISTRY, now())
+                instanceof SandboxStore.Registration.Registered;
+    }
+
     private String cursor() throws Exception {
         return store.position().storeId() + ":" + store.position().seq();
     }
@@ -279,26 +415,44 @@ class WatchTest {
     private final class Watcher extends ServerCallStreamObserver<WatchResponse> {
         private final List<WatchResponse> told = new ArrayList<>();
         private @Nullable Status end;
+        private String replica = "replica-1";
+        private WatchAck last = WatchAck.getDefaultInstance();
         private int room = Integer.MAX_VALUE;
         private Runnable ready = () -> {};
         private Runnable cancelled = () -> {};
-        private final Watch watch = new Watch(store, this, Runnable::run, () -> nanos, gone::add);
+        private final Watch watch = new Watch(store, leases, this, Runnable::run, () -> nanos, gone::add);
 
         void starts(String cursor, long stamp) {
             watch.requests()
                     .onNext(WatchRequest.newBuilder()
                             .setStart(WatchStart.newBuilder()
-                                    .setReplica("replica-1")
+                                    .setReplica(replica)
                                     .setCursor(cursor)
                                     .setStamp(stamp))
                             .build());
         }
 
         void acknowledges(long stamp) {
-            watch.requests()
-                    .onNext(WatchRequest.newBuilder()
-                            .setAck(WatchAck.newBuilder().setStamp(stamp))
-                            .build());
+            acknowledges(last.toBuilder().setStamp(stamp).build());
+        }
+
+        /** All that it was told. */
+        void acknowledgesAll() {
+            acknowledges(last.toBuilder()
+                    .setStamp(last.getStamp() + 1)
+                    .setCursor(told.getLast().getCursor())
+                    .build());
+        }
+
+        void repeats() {
+            if (last.getStamp() != 0) {
+                acknowledges(last);
+            }
+        }
+
+        private void acknowledges(WatchAck ack) {
+            last = ack;
+            watch.requests().onNext(WatchRequest.newBuilder().setAck(ack).build());
         }
 
         List<String> revoked() {

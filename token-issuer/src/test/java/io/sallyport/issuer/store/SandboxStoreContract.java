@@ -8,6 +8,7 @@ import io.sallyport.issuer.store.Revocation.Subject;
 import io.sallyport.issuer.store.SandboxRecord.Source;
 import io.sallyport.issuer.store.SandboxRecord.State;
 import io.sallyport.issuer.store.SandboxStore.Registration;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -150,6 +151,7 @@ abstract class SandboxStoreContract extends LineageModelContract {
     @Test
     void deletedIsFinalAndTheNameIsFreeOnceItHasRested() throws Exception {
         register(ALPHA, NAME, T0);
+        store.listening(List.of(new Listener("deaf", Optional.empty(), T1.plus(Duration.ofDays(1)))));
 
         SandboxRecord tombstone = store.delete(ALPHA, T1).orElseThrow();
 
@@ -175,6 +177,49 @@ abstract class SandboxStoreContract extends LineageModelContract {
                 .isEqualTo(State.ACTIVE);
         assertThat(register(BETA, NAME, free).name()).contains(NAME);
         assertThat(store.delete(new SandboxId("never"), T1)).isEmpty();
+    }
+
+    @Test
+    void aNameIsFreeOnceAllWhoListenHaveHeardOfTheDeletion() throws Exception {
+        register(ALPHA, NAME, T0);
+        FeedPosition before = store.position();
+        Instant lease = T1.plusSeconds(300);
+        store.listening(List.of(
+                new Listener("two", Optional.of(before), lease),
+                new Listener("one", Optional.of(before), lease),
+                new Listener("gone", Optional.empty(), T1.plusSeconds(1)),
+                new Listener("leaves", Optional.empty(), lease)));
+        Registration resting =
+                new Registration.NameResting(store.delete(ALPHA, T1).orElseThrow());
+        FeedPosition deletion = store.position();
+        Instant now = T1.plus(SandboxStore.SHORTEST_NAME_REST);
+        store.left("leaves");
+        store.left("nobody");
+
+        store.listening(List.of(new Listener("one", Optional.of(deletion), lease)));
+        assertThat(store.register(BETA, NAME, Source.REGISTRY, now))
+                .as("two has not heard")
+                .isEqualTo(resting);
+        store.listening(List.of(
+                new Listener("two", Optional.of(new FeedPosition("another-store", 1_000)), T1.minusSeconds(1))));
+        assertThat(store.register(BETA, NAME, Source.REGISTRY, now))
+                .as("of this log; and a lease is not taken back")
+                .isEqualTo(resting);
+        store.listening(List.of(new Listener("two", Optional.of(deletion), lease)));
+        store.listening(List.of(new Listener("one", Optional.of(before), lease)));
+        assertThat(store.register(BETA, NAME, Source.REGISTRY, now.minusMillis(1)))
+                .as("requests may be under way")
+                .isEqualTo(resting);
+        assertThat(register(BETA, NAME, now).name()).contains(NAME);
+
+        Registration again =
+                new Registration.NameResting(store.delete(BETA, now).orElseThrow());
+        assertThat(store.register(new SandboxId("gamma"), NAME, Source.REGISTRY, lease))
+                .as("nor has anybody of the second one")
+                .isEqualTo(again);
+        assertThat(register(new SandboxId("gamma"), NAME, lease.plusMillis(1)).name())
+                .as("whose lease is over believes nothing")
+                .contains(NAME);
     }
 
     @Test
