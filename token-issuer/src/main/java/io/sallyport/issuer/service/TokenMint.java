@@ -98,9 +98,42 @@ public final class TokenMint {
             Instant second = issuedAt.truncatedTo(ChronoUnit.SECONDS);
             String tokenId = ids.next();
             SandboxClaims claims = new SandboxClaims(
-                    sandbox, Optional.of(tokenId), Optional.of(place), second, second.plus(lifetime), minter.keyId());
+                    sandbox, Optional.of(tokenId), Optional.of(place), second, second.plus(lifetime), signingKey());
             return new TokenDraft(tokenId, place, claims.expiresAt(), claims.keyId(), minter.signingInput(claims));
         }
+    }
+
+    /** Undoes the transaction that would have needed a key: nothing is consumed for a token that cannot be signed. */
+    private static final class NoSigningKeyException extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        NoSigningKeyException(IllegalStateException cause) {
+            super(cause);
+        }
+    }
+
+    private String signingKey() {
+        try {
+            return minter.keyId();
+        } catch (IllegalStateException e) {
+            throw new NoSigningKeyException(e);
+        }
+    }
+
+    /** Asks the store; that no key may sign at the moment is an outage of ours. */
+    private static Succession ask(Question question) throws RejectedException, StoreUnavailableException {
+        try {
+            return question.ask();
+        } catch (NoSigningKeyException e) {
+            throw new RejectedException(
+                    Reason.ISSUER_UNAVAILABLE, "no key may sign: the active one is tainted or gone; activate another");
+        }
+    }
+
+    /** A question to the store. */
+    @FunctionalInterface
+    private interface Question {
+        Succession ask() throws StoreUnavailableException;
     }
 
     /**
@@ -112,7 +145,7 @@ public final class TokenMint {
      */
     public Minted bootstrap(SandboxId sandbox, Optional<String> tokenFile)
             throws RejectedException, StoreUnavailableException {
-        return switch (store.openLineage(sandbox, tokenFile, rules, drafts, clock.instant())) {
+        return switch (ask(() -> store.openLineage(sandbox, tokenFile, rules, drafts, clock.instant()))) {
             case Succession.Granted granted -> sign(granted);
             case Succession.NoRecord() -> throw new RejectedException(Reason.RECORD_UNKNOWN, sandbox.value());
             case Succession.NotActive(SandboxRecord record) ->
@@ -139,7 +172,7 @@ public final class TokenMint {
             throw new RejectedException(
                     Reason.LINEAGE_UNKNOWN, "the token has no lineage; records: adopt would let it open one");
         }
-        return switch (store.refresh(token, rules, drafts, clock.instant())) {
+        return switch (ask(() -> store.refresh(token, rules, drafts, clock.instant()))) {
             case Succession.Granted granted -> sign(granted);
             case Succession.NoRecord() -> throw new RejectedException(Reason.SANDBOX_UNKNOWN, sandbox.value());
             case Succession.NotActive(SandboxRecord record) ->
