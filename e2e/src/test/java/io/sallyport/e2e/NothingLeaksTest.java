@@ -28,6 +28,13 @@ class NothingLeaksTest {
     /** How every token of ours begins, good or bad: an opened JSON object, encoded. */
     private static final Pattern TOKEN = Pattern.compile("eyJ[A-Za-z0-9_-]{8,}");
 
+    /**
+     * A token with its signature. The database keeps what is signed, so that the same token can be made again, and never
+     * the signature that makes it one.
+     */
+    private static final Pattern SIGNED =
+            Pattern.compile("eyJ[A-Za-z0-9_-]{8,}\\.eyJ[A-Za-z0-9_-]{8,}\\.[A-Za-z0-9_-]{8,}");
+
     private static final Pattern PRIVATE_KEY = Pattern.compile("PRIVATE KEY");
     private static final String BODY_MARK = "words-of-a-body-that-nobody-writes-down";
 
@@ -60,7 +67,8 @@ class NothingLeaksTest {
         for (Arena arena : arenas.started()) {
             for (Path file : files(arena.stack().options().state())) {
                 String text = Files.readString(file, StandardCharsets.ISO_8859_1);
-                if (TOKEN.matcher(text).find()
+                boolean database = file.startsWith(arena.stack().store());
+                if ((database ? SIGNED : TOKEN).matcher(text).find()
                         || text.contains(BODY_MARK)
                         || PRIVATE_KEY.matcher(text).find()) {
                     found.add(file.toString());

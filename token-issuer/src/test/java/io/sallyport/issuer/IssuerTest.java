@@ -185,7 +185,7 @@ class IssuerTest {
                 refusal(() -> register("new", "w", "name").apply(issuer));
         assertThat(early.getStatus().getCode()).isEqualTo(Status.Code.UNAVAILABLE);
         assertThat(early.getStatus().getDescription()).contains("w/name was the name of old", "10:06:00.500Z");
-        assertThat(Status.trailersFromThrowable(early).get(Calls.RETRY_AFTER)).isEqualTo("1000");
+        assertThat(Status.trailersFromThrowable(early).get(Calls.RETRY_AFTER)).isEqualTo("2000");
         issuer.clock().advance(SandboxStore.NAME_REST);
 
         Sandbox fresh = (Sandbox) register("new", "w", "name").apply(issuer);
