@@ -116,7 +116,8 @@ public final class PlainIssuerMain {
         public void refreshSandboxToken(
                 RefreshSandboxTokenRequest request, StreamObserver<RefreshSandboxTokenResponse> answer) {
             try {
-                String method = OpenShellGrpc.getRefreshSandboxTokenMethod().getFullMethodName();
+                String method =
+                        "/" + OpenShellGrpc.getRefreshSandboxTokenMethod().getFullMethodName();
                 Assertion.Caller caller =
                         verifier.verify(ASSERTION.get(), method).caller();
                 if (!(caller instanceof Assertion.Caller.Sandbox(SandboxClaims token)) || !isActive(token)) {

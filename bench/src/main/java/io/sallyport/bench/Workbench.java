@@ -214,6 +214,9 @@ final class Workbench implements AutoCloseable {
     /** A whole stack of its own; sandboxes may refresh as often as they like. */
     StackOptions stackOptions(String name) {
         return StackOptions.of(root, scratch.resolve(name), EnvoyBinary.find(root))
+                // Everything shares two cores with its load, and begins cold.
+                .with(Part.ENVOY, "limits.authorization", "5s")
+                .with(Part.EXT_AUTHZ, "issuer-timeout", "5s")
                 .with(Part.ISSUER, "limits.requests-per-minute", 1_000_000)
                 .with(Part.ISSUER, "limits.burst", 1_000_000);
     }

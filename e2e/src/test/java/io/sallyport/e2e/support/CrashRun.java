@@ -184,7 +184,7 @@ public final class CrashRun implements AutoCloseable {
         List<Line> living =
                 owned.lines.stream().filter(line -> line.fate == Fate.LIVES).toList();
         if (living.isEmpty()) {
-            mint(owned);
+            startAnew(owned);
             return;
         }
         Line line = living.get(random.nextInt(living.size()));
@@ -201,11 +201,20 @@ public final class CrashRun implements AutoCloseable {
         }
     }
 
+    /** Everything it was given has been taken back. */
+    private void startAnew(Owned owned) {
+        if (owned.lines.size() < LINEAGES) {
+            mint(owned);
+        } else {
+            delete(owned);
+        }
+    }
+
     private void revokeLine(Owned owned) {
         List<Line> living =
                 owned.lines.stream().filter(line -> line.fate == Fate.LIVES).toList();
         if (living.isEmpty()) {
-            mint(owned);
+            startAnew(owned);
             return;
         }
         Line line = living.get(random.nextInt(living.size()));
