@@ -126,8 +126,12 @@ public final class CrashRun implements AutoCloseable {
                         return owned.unfinished.isEmpty();
                     });
                 }
-                SandboxState state =
-                        arena.stack().registry().get(owned.sandbox.id()).getState();
+                // After an outage of the database its connections find out one by one that they are broken.
+                SandboxState state = Eventually.succeeds(
+                                "a record is read",
+                                StatusRuntimeException.class,
+                                () -> arena.stack().registry().get(owned.sandbox.id()))
+                        .getState();
                 SandboxState expected = owned.fate == Fate.LIVES
                         ? SandboxState.SANDBOX_STATE_ACTIVE
                         : SandboxState.SANDBOX_STATE_DELETED;
@@ -136,7 +140,10 @@ public final class CrashRun implements AutoCloseable {
                 }
                 owned.lines.forEach(line -> verify(owned, line));
                 if (owned.fate == Fate.LIVES) {
-                    String token = arena.stack().registry().mint(owned.sandbox.id());
+                    String token = Eventually.succeeds(
+                            "a token is minted",
+                            StatusRuntimeException.class,
+                            () -> arena.stack().registry().mint(owned.sandbox.id()));
                     verify(owned, new Line(token));
                 }
             }
