@@ -5,15 +5,9 @@ import io.grpc.Server;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.StreamObserver;
 import io.netty.channel.EventLoopGroup;
-import io.sallyport.api.feed.v1.GetRecordRequest;
-import io.sallyport.api.feed.v1.IdentityFeedGrpc;
-import io.sallyport.api.feed.v1.WatchRequest;
-import io.sallyport.api.feed.v1.WatchResponse;
 import io.sallyport.api.openshell00.OpenShellGrpc;
 import io.sallyport.api.openshell00.sandbox.GetSandboxConfigRequest;
 import io.sallyport.api.openshell00.sandbox.GetSandboxConfigResponse;
-import io.sallyport.api.registry.v1.Sandbox;
-import io.sallyport.api.registry.v1.SandboxState;
 import io.sallyport.base.net.Endpoint;
 import io.sallyport.base.net.GrpcChannels;
 import io.sallyport.base.net.GrpcServers;
@@ -28,6 +22,7 @@ import io.sallyport.e2e.stack.Ports;
 import io.sallyport.e2e.stack.SallyportStack;
 import io.sallyport.e2e.stack.StackException;
 import io.sallyport.e2e.stack.StackOptions;
+import io.sallyport.extauthz.EverySandboxLives;
 import io.sallyport.identity.KeyDirectory;
 import io.sallyport.policy.AccessPolicy;
 import java.io.IOException;
@@ -39,9 +34,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedDeque;
-import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.jar.JarEntry;
 import java.util.jar.JarFile;
@@ -368,60 +361,6 @@ final class Workbench implements AutoCloseable {
             Folders.delete(scratch);
         } catch (IOException e) {
             System.err.println("while clearing up: " + e);
-        }
-    }
-
-    /** An issuer that knows everybody, under the id as name. */
-    private static final class EverySandboxLives extends IdentityFeedGrpc.IdentityFeedImplBase {
-        @Override
-        public void getRecord(GetRecordRequest request, StreamObserver<Sandbox> answer) {
-            answer.onNext(Sandbox.newBuilder()
-                    .setId(request.getSandboxId())
-                    .setWorkspace("default")
-                    .setName(request.getSandboxId())
-                    .setState(SandboxState.SANDBOX_STATE_ACTIVE)
-                    .build());
-            answer.onCompleted();
-        }
-
-        /** Nothing is ever revoked, and it says so every second. */
-        @Override
-        public StreamObserver<WatchRequest> watch(StreamObserver<WatchResponse> answer) {
-            Executor inASecond = CompletableFuture.delayedExecutor(1, TimeUnit.SECONDS);
-            return new StreamObserver<>() {
-                private boolean ended;
-
-                @Override
-                public synchronized void onNext(WatchRequest request) {
-                    WatchResponse.Builder response =
-                            WatchResponse.newBuilder().setComplete(true).setCursor("bench");
-                    if (request.hasStart()) {
-                        answer.onNext(response.setReset(true)
-                                .setStamp(request.getStart().getStamp())
-                                .build());
-                    } else {
-                        inASecond.execute(() -> heartbeat(
-                                response.setStamp(request.getAck().getStamp()).build()));
-                    }
-                }
-
-                private synchronized void heartbeat(WatchResponse response) {
-                    if (!ended) {
-                        answer.onNext(response);
-                    }
-                }
-
-                @Override
-                public synchronized void onError(Throwable failure) {
-                    ended = true;
-                }
-
-                @Override
-                public synchronized void onCompleted() {
-                    ended = true;
-                    answer.onCompleted();
-                }
-            };
         }
     }
 

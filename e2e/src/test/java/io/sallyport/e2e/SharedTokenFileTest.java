@@ -118,7 +118,7 @@ class SharedTokenFileTest {
                         supervisor.take(held);
                         Outcome outcome = supervisor.refresh();
                         if (!outcome.isOk()) {
-                            throw new TokenUnavailableException("the supervisor's refresh: " + outcome.inWords());
+                            throw new IllegalStateException("the supervisor's refresh: " + outcome.inWords());
                         }
                         work.refreshed.incrementAndGet();
                         return supervisor.token();

@@ -9,16 +9,7 @@ import io.envoyproxy.envoy.service.auth.v3.AuthorizationGrpc;
 import io.envoyproxy.envoy.service.auth.v3.CheckRequest;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
-import io.grpc.stub.StreamObserver;
 import io.netty.channel.EventLoopGroup;
-import io.sallyport.api.feed.v1.GetRecordRequest;
-import io.sallyport.api.feed.v1.IdentityFeedGrpc;
-import io.sallyport.api.feed.v1.WatchRequest;
-import io.sallyport.api.feed.v1.WatchResponse;
-import io.sallyport.api.registry.v1.Revocation;
-import io.sallyport.api.registry.v1.RevocationSubject;
-import io.sallyport.api.registry.v1.Sandbox;
-import io.sallyport.api.registry.v1.SandboxState;
 import io.sallyport.base.Logging;
 import io.sallyport.base.net.Endpoint;
 import io.sallyport.base.net.GrpcChannels;
@@ -44,8 +35,6 @@ import java.time.InstantSource;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
@@ -237,62 +226,6 @@ public final class AotTraining {
             for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
                 Files.deleteIfExists(file);
             }
-        }
-    }
-
-    /** An issuer that knows everybody. */
-    private static final class EverySandboxLives extends IdentityFeedGrpc.IdentityFeedImplBase {
-        @Override
-        public void getRecord(GetRecordRequest request, StreamObserver<Sandbox> answer) {
-            answer.onNext(Sandbox.newBuilder()
-                    .setId(request.getSandboxId())
-                    .setWorkspace("default")
-                    .setName(request.getSandboxId())
-                    .setState(SandboxState.SANDBOX_STATE_ACTIVE)
-                    .build());
-            answer.onCompleted();
-        }
-
-        @Override
-        public StreamObserver<WatchRequest> watch(StreamObserver<WatchResponse> answer) {
-            Executor inASecond = CompletableFuture.delayedExecutor(1, TimeUnit.SECONDS);
-            return new StreamObserver<>() {
-                private boolean ended;
-
-                @Override
-                public synchronized void onNext(WatchRequest request) {
-                    WatchResponse.Builder response =
-                            WatchResponse.newBuilder().setComplete(true).setCursor("training");
-                    if (request.hasStart()) {
-                        answer.onNext(response.setReset(true)
-                                .addRevocations(Revocation.newBuilder()
-                                        .setSubject(
-                                                RevocationSubject.newBuilder().setTokenId("nobody's")))
-                                .setStamp(request.getStart().getStamp())
-                                .build());
-                    } else {
-                        inASecond.execute(() -> heartbeat(
-                                response.setStamp(request.getAck().getStamp()).build()));
-                    }
-                }
-
-                private synchronized void heartbeat(WatchResponse response) {
-                    if (!ended) {
-                        answer.onNext(response);
-                    }
-                }
-
-                @Override
-                public synchronized void onError(Throwable failure) {
-                    ended = true;
-                }
-
-                @Override
-                public synchronized void onCompleted() {
-                    ended = true;
-                    answer.onCompleted();
-                }
-            };
         }
     }
 }

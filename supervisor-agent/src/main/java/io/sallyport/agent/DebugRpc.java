@@ -155,14 +155,20 @@ final class DebugRpc {
     private <T> T call(int timeoutSeconds, Call<T> call) throws Exception {
         Supervisor supervisor = supervisor();
         supervisor.tokens().token(); // a missing token is said plainly, before anything is sent
-        return call(supervisor.settings(), supervisor.tokens(), timeoutSeconds, call);
+        return onChannel(
+                supervisor.settings(),
+                channel -> call.make(
+                        channel,
+                        new SandboxCallCredentials(
+                                supervisor.tokens(), supervisor.settings().sandboxId()),
+                        timeoutSeconds));
     }
 
-    private static <T> T call(GatewaySettings settings, TokenSource tokens, int timeoutSeconds, Call<T> call)
-            throws Exception {
+    /** A channel of its own for one piece of work. */
+    private static <T> T onChannel(GatewaySettings settings, ChannelWork<T> work) throws Exception {
         ManagedChannel channel = GatewayChannel.open(settings);
         try {
-            return call.make(channel, new SandboxCallCredentials(tokens, settings.sandboxId()), timeoutSeconds);
+            return work.run(channel);
         } finally {
             channel.shutdownNow();
             channel.awaitTermination(1, TimeUnit.SECONDS);
@@ -181,6 +187,11 @@ final class DebugRpc {
     @FunctionalInterface
     private interface SettingsReader<T> {
         T read() throws AgentSettingsException;
+    }
+
+    @FunctionalInterface
+    private interface ChannelWork<T> {
+        T run(ManagedChannel channel) throws Exception;
     }
 
     @FunctionalInterface
@@ -304,9 +315,12 @@ final class DebugRpc {
                         + " supervisor that holds it, and the new one cannot be written back; use a token file in a"
                         + " directory that this user can write");
             }
-            String refreshed = shared.isPresent()
-                    ? shared.get().refresh(held, token -> ask(supervisor.settings(), token))
-                    : ask(supervisor.settings(), held);
+            // The channel first: a certificate that cannot be read is no trouble of the token file's.
+            String refreshed = onChannel(
+                    supervisor.settings(),
+                    channel -> shared.isPresent()
+                            ? shared.get().refresh(held, token -> ask(channel, supervisor.settings(), token))
+                            : ask(channel, supervisor.settings(), held));
             out.println("fingerprint: " + UnverifiedToken.fingerprint(refreshed));
             out.println("expires_at: "
                     + UnverifiedToken.read(refreshed)
@@ -317,15 +331,11 @@ final class DebugRpc {
             return 0;
         }
 
-        private String ask(GatewaySettings settings, String token) throws Exception {
-            return DebugRpc.call(
-                            settings,
-                            new FixedTokenSource(token),
-                            timeoutSeconds,
-                            (channel, credentials, timeout) -> OpenShellGrpc.newBlockingStub(channel)
-                                    .withCallCredentials(credentials)
-                                    .withDeadlineAfter(timeout, TimeUnit.SECONDS)
-                                    .refreshSandboxToken(RefreshSandboxTokenRequest.getDefaultInstance()))
+        private String ask(ManagedChannel channel, GatewaySettings settings, String token) {
+            return OpenShellGrpc.newBlockingStub(channel)
+                    .withCallCredentials(new SandboxCallCredentials(new FixedTokenSource(token), settings.sandboxId()))
+                    .withDeadlineAfter(timeoutSeconds, TimeUnit.SECONDS)
+                    .refreshSandboxToken(RefreshSandboxTokenRequest.getDefaultInstance())
                     .getToken();
         }
     }

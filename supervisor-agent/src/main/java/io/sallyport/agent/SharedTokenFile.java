@@ -44,9 +44,9 @@ public final class SharedTokenFile {
 
     /** Asks the gateway for the successor of a token. */
     @FunctionalInterface
-    public interface Refresh<E extends Exception> {
-        /** The successor of {@code token}; both are secrets. */
-        String successorOf(String token) throws E;
+    public interface Refresh {
+        /** The successor of {@code token}; both are secrets. What it throws leaves the file as it was. */
+        String successorOf(String token);
     }
 
     /**
@@ -64,7 +64,7 @@ public final class SharedTokenFile {
      * @throws TokenUnavailableException when the file cannot be locked, read or written; nothing was asked then, but for a
      *     file system that fails between the answer and the file: asking again gets the same successor
      */
-    public <E extends Exception> String refresh(String held, Refresh<E> refresh) throws TokenUnavailableException, E {
+    public String refresh(String held, Refresh refresh) throws TokenUnavailableException {
         try (FileChannel channel = openLock()) {
             lock(channel); // until the channel is closed
             String current = Files.readString(file, StandardCharsets.ISO_8859_1).strip();

@@ -271,6 +271,19 @@ class DebugRpcTest {
     }
 
     @Test
+    void aCertificateThatCannotBeUsedIsNoTroubleOfTheTokenFiles() throws Exception {
+        Path file = Files.writeString(temp.resolve("token"), TOKEN);
+        Map<String, String> environment = new HashMap<>(withTokenIn(file));
+        environment.put("OPENSHELL_ENDPOINT", "https://127.0.0.1:1");
+        environment.put("OPENSHELL_TLS_CA", temp.resolve("missing.pem").toString());
+
+        assertThat(run(environment, "refresh")).isEqualTo(1);
+
+        assertThat(err.toString()).contains("missing.pem").doesNotContain("refreshed in place");
+        assertThat(file).content().isEqualTo(TOKEN);
+    }
+
+    @Test
     void aRefusedRefreshLeavesTheFileAsItWas() throws Exception {
         Path file = Files.writeString(temp.resolve("token"), TOKEN);
         Map<String, String> environment = withTokenIn(file);

@@ -433,22 +433,28 @@ public final class Commands {
 
         @Override
         void run() throws CommandFailedException {
-            String text;
-            try (InputStream in = file.equals("-") ? console.in() : Files.newInputStream(Path.of(file))) {
-                text = new String(in.readNBytes(TokenText.MAX_LENGTH + 1), StandardCharsets.ISO_8859_1);
-            } catch (IOException e) {
-                throw new CommandFailedException(
-                        TokenText.read(file).isPresent()
-                                ? "a token on the command line is seen by every user of the machine; give a file, or"
-                                        + " standard input"
-                                : file + " cannot be read (" + e.getClass().getSimpleName() + ")");
-            }
-            console.out()
-                    .println(TokenText.read(text)
-                            .orElseThrow(() -> new CommandFailedException("this is not a token"))
-                            .toJson());
+            console.out().println(readToken(console, file).toJson());
             console.err().println("UNVERIFIED: this is what the token says, not what is known to be true");
         }
+    }
+
+    /**
+     * What the token in a file says.
+     *
+     * @param file {@code -} for standard input
+     */
+    static TokenText readToken(Console console, String file) throws CommandFailedException {
+        String text;
+        try (InputStream in = file.equals("-") ? console.in() : Files.newInputStream(Path.of(file))) {
+            text = new String(in.readNBytes(TokenText.MAX_LENGTH + 1), StandardCharsets.ISO_8859_1);
+        } catch (IOException e) {
+            throw new CommandFailedException(
+                    TokenText.read(file).isPresent()
+                            ? "a token on the command line is seen by every user of the machine; give a file, or"
+                                    + " standard input"
+                            : file + " cannot be read (" + e.getClass().getSimpleName() + ")");
+        }
+        return TokenText.read(text).orElseThrow(() -> new CommandFailedException("this is not a token"));
     }
 
     static String line(Sandbox sandbox) {
@@ -462,7 +468,7 @@ public final class Commands {
         return state.name().substring("SANDBOX_STATE_".length()).toLowerCase(Locale.ROOT);
     }
 
-    private static Instant instant(com.google.protobuf.Timestamp timestamp) {
+    static Instant instant(com.google.protobuf.Timestamp timestamp) {
         return Instant.ofEpochSecond(timestamp.getSeconds(), timestamp.getNanos());
     }
 }

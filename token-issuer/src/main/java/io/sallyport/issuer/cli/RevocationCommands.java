@@ -1,6 +1,5 @@
 package io.sallyport.issuer.cli;
 
-import com.google.protobuf.Timestamp;
 import io.sallyport.api.registry.v1.ListRevocationsRequest;
 import io.sallyport.api.registry.v1.ListRevocationsResponse;
 import io.sallyport.api.registry.v1.Revocation;
@@ -9,12 +8,6 @@ import io.sallyport.api.registry.v1.RevokeRequest;
 import io.sallyport.api.registry.v1.Sandbox;
 import io.sallyport.api.registry.v1.SandboxState;
 import io.sallyport.api.registry.v1.SetSandboxStateRequest;
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.time.Instant;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
@@ -110,26 +103,12 @@ final class RevocationCommands {
             } else if (subject.lineage != null) {
                 revoke(RevocationSubject.newBuilder().setLineage(subject.lineage));
             } else if (subject.file != null) {
-                TokenText token = read(subject.file);
+                TokenText token = Commands.readToken(console, subject.file);
                 revoke(RevocationSubject.newBuilder().setTokenId(token.tokenId()));
                 token.lineage()
                         .ifPresent(lineage -> console.err()
                                 .println("what it was renewed into is still good; to take that back too:"
                                         + " token revoke --lineage " + lineage));
-            }
-        }
-
-        private TokenText read(String file) throws CommandFailedException {
-            try (InputStream in = file.equals("-") ? console.in() : Files.newInputStream(Path.of(file))) {
-                String text = new String(in.readNBytes(TokenText.MAX_LENGTH + 1), StandardCharsets.ISO_8859_1);
-                return TokenText.read(text)
-                        .orElseThrow(() -> new CommandFailedException("there is no token in " + file));
-            } catch (IOException e) {
-                throw new CommandFailedException(
-                        TokenText.read(file).isPresent()
-                                ? "a token on the command line is seen by every user of the machine; give a file, or"
-                                        + " standard input"
-                                : file + " cannot be read (" + e.getClass().getSimpleName() + ")");
             }
         }
     }
@@ -248,12 +227,8 @@ final class RevocationCommands {
             case KEY_ID -> "key=" + subject.getKeyId();
             case SUBJECT_NOT_SET -> "nothing";
         };
-        return what + " revoked=" + instant(revocation.getRevoked()) + " until="
-                + (revocation.hasUntil() ? instant(revocation.getUntil()) : "ever") + " reason="
+        return what + " revoked=" + Commands.instant(revocation.getRevoked()) + " until="
+                + (revocation.hasUntil() ? Commands.instant(revocation.getUntil()) : "ever") + " reason="
                 + revocation.getReason();
-    }
-
-    private static Instant instant(Timestamp timestamp) {
-        return Instant.ofEpochSecond(timestamp.getSeconds(), timestamp.getNanos());
     }
 }

@@ -254,12 +254,6 @@ public final class JdbcStore implements SandboxStore {
     }
 
     @Override
-    public FeedSnapshot snapshot() throws StoreUnavailableException {
-        return database.read(connection -> new FeedSnapshot(
-                EventLog.position(connection), RevocationTable.list(connection, Optional.empty(), Integer.MAX_VALUE)));
-    }
-
-    @Override
     public AutoCloseable onEvent(Runnable wake) {
         return database.onEvent(wake);
     }

@@ -226,8 +226,8 @@ final class PostgresDatabase implements Database {
         if (state(e).equals("55P03")) {
             return new StoreBusyException("other transactions took too long (" + text(e) + ")");
         }
-        if (state(e).equals("25006")) {
-            // The primary has become a standby: what other connections are there lead to it too.
+        if (leadsNowhere(state(e))) {
+            // The other connections that there are lead to the same place, and would each fail once.
             writers.getHikariPoolMXBean().softEvictConnections();
             readers.getHikariPoolMXBean().softEvictConnections();
         }
@@ -237,6 +237,11 @@ final class PostgresDatabase implements Database {
     /** Serialization failure, deadlock: all of the transaction is undone, and could do better next time. */
     private static boolean wasUndoneForAnother(SQLException e) {
         return state(e).equals("40001") || state(e).equals("40P01");
+    }
+
+    /** The connection is broken (class 08), the server ends (57P), or the primary has become a standby. */
+    private static boolean leadsNowhere(String state) {
+        return state.startsWith("08") || state.startsWith("57P") || state.equals("25006");
     }
 
     /** Whether the server itself refused and goes on; otherwise the connection is not trusted again. */

@@ -109,13 +109,10 @@ public interface SandboxStore extends AutoCloseable {
      * What happened behind a place of the event log.
      *
      * @param limit how many events at most
-     * @return empty when that cannot be told from here (another database, or pruned since): begin again with a
-     *     {@link #snapshot}
+     * @return empty when that cannot be told from here (another database, or pruned since): begin again with
+     *     all {@link #revocations}, from the {@link #position} before them
      */
     Optional<FeedDelta> events(FeedPosition after, int limit) throws StoreUnavailableException;
-
-    /** All revocations, and the place in the event log where they are all. */
-    FeedSnapshot snapshot() throws StoreUnavailableException;
 
     /**
      * Calls back soon after events were committed, by this process or another; sometimes also for nothing.

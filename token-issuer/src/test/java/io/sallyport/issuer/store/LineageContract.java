@@ -562,7 +562,7 @@ abstract class LineageContract {
         assertThat(tokens.events(new FeedPosition(place.storeId(), place.seq() - 1), 10))
                 .as("what happened before is not")
                 .isEmpty();
-        assertThat(tokens.snapshot().position()).isEqualTo(place);
+        assertThat(tokens.position()).isEqualTo(place);
     }
 
     @Test
