@@ -179,8 +179,9 @@ class ExtAuthzServerTest {
         await(() -> health() == ServingStatus.SERVING);
         await(() -> code(config(identity.token("beta-id"), "beta-id")) == Status.Code.OK);
 
+        // Only to be asked for: what the feed told while the question is under way would be an answer too.
         feed.silent = true;
-        feed.put("gamma-id", SandboxState.SANDBOX_STATE_ACTIVE);
+        feed.store("gamma-id", SandboxState.SANDBOX_STATE_ACTIVE);
         assertThat(code(config(identity.token("gamma-id"), "gamma-id"))).isEqualTo(Status.Code.UNAVAILABLE);
         feed.silent = false;
         assertThat(code(config(identity.token("gamma-id"), "gamma-id"))).isEqualTo(Status.Code.OK);
@@ -370,7 +371,16 @@ class ExtAuthzServerTest {
         private final List<Revocation> revocations = new ArrayList<>();
         private long version;
 
+        /** Tells it, as long as it can be told. */
         synchronized void put(String id, SandboxState state) {
+            Sandbox sandbox = store(id, state);
+            if (state != SandboxState.SANDBOX_STATE_UNSPECIFIED) {
+                tell(answer().addSandboxes(sandbox));
+            }
+        }
+
+        /** Leaves it to be asked for. */
+        synchronized Sandbox store(String id, SandboxState state) {
             Sandbox sandbox = Sandbox.newBuilder()
                     .setId(id)
                     .setWorkspace("default")
@@ -379,9 +389,7 @@ class ExtAuthzServerTest {
                     .setVersion(++version)
                     .build();
             records.put(id, sandbox);
-            if (state != SandboxState.SANDBOX_STATE_UNSPECIFIED) {
-                tell(answer().addSandboxes(sandbox));
-            }
+            return sandbox;
         }
 
         synchronized void revoke(String jti) {
