@@ -20,6 +20,7 @@ import io.sallyport.identity.Principal;
 import io.sallyport.identity.RenewableTokenAuthenticator;
 import io.sallyport.identity.SandboxTokenAuthenticator;
 import io.sallyport.identity.SandboxTokenVerifier;
+import io.sallyport.kubernetes.PodAuthenticator;
 import io.sallyport.policy.MethodRule;
 import java.io.IOException;
 import java.lang.System.Logger;
@@ -41,6 +42,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /** The running service: every part of it, put together in one place. */
 final class ExtAuthzServer implements AutoCloseable {
@@ -99,7 +101,13 @@ final class ExtAuthzServer implements AutoCloseable {
     }
 
     /** What decides, and what keeps it informed. */
-    private record Parts(CheckService check, Issuers issuers, Feed feed, Readiness readiness, MetricsPage metrics) {}
+    private record Parts(
+            CheckService check,
+            Issuers issuers,
+            Feed feed,
+            Readiness readiness,
+            MetricsPage metrics,
+            Optional<PodAuthenticator> pods) {}
 
     /**
      * The keys, followed while the service runs.
@@ -235,10 +243,15 @@ final class ExtAuthzServer implements AutoCloseable {
                 new SandboxTokenVerifier(settings.gatewayId(), keys.tokens(), settings.tokens(), signatures, clock);
         CachedSandboxTokens tokens =
                 new CachedSandboxTokens(new SandboxTokenAuthenticator(verifier), CachedSandboxTokens.Size.DEFAULT);
+        // Nothing of Kubernetes is loaded where it is not configured.
+        Optional<PodAuthenticator> pods =
+                settings.kubernetes().map(cluster -> PodAuthenticator.connect(cluster, clock, nanoTime));
         Callers callers = new Callers(
                 tokens,
                 new AuthenticatorChain(List.of(tokens)),
                 new AuthenticatorChain(List.of(new RenewableTokenAuthenticator(verifier, settings.renewalWindow()))),
+                new AuthenticatorChain(
+                        Stream.concat(Stream.of(tokens), pods.stream()).toList()),
                 new ConnectionFailures(settings.maxFailedCredentials(), Duration.ofMinutes(1), nanoTime));
         Decisions decisions = new Decisions(
                 settings.policy().rules(),
@@ -256,7 +269,8 @@ final class ExtAuthzServer implements AutoCloseable {
                 issuers,
                 feed,
                 readiness,
-                new MetricsPage(feed, reader, freshness, revocations, records, counts));
+                new MetricsPage(feed, reader, freshness, revocations, records, counts),
+                pods);
     }
 
     /** Another one at every start: what was acknowledged under the old name is not known any more. */
@@ -334,6 +348,7 @@ final class ExtAuthzServer implements AutoCloseable {
         // Only now: a farewell says that nothing is believed here any more.
         parts.feed().close();
         parts.issuers().close();
+        parts.pods().ifPresent(PodAuthenticator::close);
         audit.close();
         var _ = loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
     }

@@ -11,6 +11,7 @@ import io.sallyport.identity.KeyDirectory;
 import io.sallyport.identity.KeyDirectory.Use;
 import io.sallyport.identity.KeyWatch;
 import io.sallyport.identity.SandboxTokenVerifier.Limits;
+import io.sallyport.kubernetes.KubernetesSettings;
 import io.sallyport.policy.AccessPolicy;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -40,6 +41,7 @@ import org.jspecify.annotations.Nullable;
  * @param stripCredentials whether {@code authorization} ends at Envoy
  * @param maxFailedCredentials bad credentials that one downstream connection may show within a minute before it is no
  *     longer verified for
+ * @param kubernetes how pods prove which sandbox they are; empty when none can
  * @param auditFile where refusals are written
  * @param metrics where numbers are served, if anywhere
  */
@@ -60,6 +62,7 @@ record ExtAuthzSettings(
         Optional<String> developerUser,
         boolean stripCredentials,
         int maxFailedCredentials,
+        Optional<KubernetesSettings> kubernetes,
         Path auditFile,
         Optional<Endpoint.Tcp> metrics) {
     /** Below this, a feed that says something every second would be stale between two words. */
@@ -104,6 +107,9 @@ record ExtAuthzSettings(
         }
         boolean stripCredentials = settings.bool("strip-credentials", false);
         int maxFailedCredentials = settings.integer("max-failed-credentials", 100, 1, 1_000_000);
+        Optional<KubernetesSettings> kubernetes = settings.has("kubernetes")
+                ? Optional.of(KubernetesSettings.read(settings.section("kubernetes")))
+                : Optional.empty();
         Path auditFile = settings.section("audit").path("file");
         Optional<Endpoint.Tcp> metrics = metrics(settings);
         settings.done();
@@ -128,6 +134,7 @@ record ExtAuthzSettings(
                 developerUser,
                 stripCredentials,
                 maxFailedCredentials,
+                kubernetes,
                 auditFile,
                 metrics);
     }
