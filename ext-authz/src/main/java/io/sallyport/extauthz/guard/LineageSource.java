@@ -1,0 +1,41 @@
+package io.sallyport.extauthz.guard;
+
+import io.sallyport.identity.SandboxId;
+import java.time.Instant;
+import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+
+/** Tells whether a lineage lives on after a token of it has ended. */
+@FunctionalInterface
+public interface LineageSource {
+    /**
+     * Asks after one lineage.
+     *
+     * @return completed in bounded time, and never exceptionally: a failure is {@link Answer.Unavailable}
+     */
+    CompletableFuture<Answer> ask(SandboxId sandbox, String lineage);
+
+    /** What there is to say about a lineage. */
+    sealed interface Answer {
+        /** @param ends the end of its newest token, leeway not included; {@link Instant#MAX} for one without end */
+        record Known(Instant ends, boolean revoked) implements Answer {
+            public Known {
+                Objects.requireNonNull(ends, "ends is null");
+            }
+        }
+
+        /** There is no such lineage. */
+        record Unknown() implements Answer {}
+
+        /**
+         * Nobody could tell.
+         *
+         * @param cause for the log
+         */
+        record Unavailable(String cause) implements Answer {
+            public Unavailable {
+                Objects.requireNonNull(cause, "cause is null");
+            }
+        }
+    }
+}
