@@ -95,6 +95,8 @@ public enum Reason {
     // The records, towards operators and our own parts: NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION; UNAVAILABLE for
     // a while.
     RECORD_UNKNOWN(Code.NOT_FOUND, "no sandbox of this id was ever registered"),
+    /** A lineage that is asked after is not one of this sandbox, or so old that nothing of it is left. */
+    LINEAGE_NOT_FOUND(Code.NOT_FOUND, "the sandbox has no such lineage"),
     RECORD_TAKEN(Code.ALREADY_EXISTS, "the id or the name is taken"),
     RECORD_DELETED(Code.FAILED_PRECONDITION, "the sandbox is deleted, and a deleted id never comes back"),
     RECORD_RESTING(Code.UNAVAILABLE, "the name was another sandbox's until a moment ago, try again"),
