@@ -282,6 +282,7 @@ final class Decisions {
     }
 
     private static Deny deny(Reason reason, Principal principal, @Nullable String asked, String detail) {
-        return new Deny(reason, PrincipalHeader.format(principal), asked == null ? null : LoggableNames.of(asked), detail);
+        return new Deny(
+                reason, PrincipalHeader.format(principal), asked == null ? null : LoggableNames.of(asked), detail);
     }
 }

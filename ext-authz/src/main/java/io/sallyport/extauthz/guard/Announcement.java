@@ -46,8 +46,8 @@ public record Announcement(String principal, String method, String policy, Sandb
      * @throws IllegalArgumentException when the token has no id or no lineage, so that its life could not be followed
      */
     public static Struct of(SandboxClaims token, String policy) {
-        Lineage lineage = token.lineage()
-                .orElseThrow(() -> new IllegalArgumentException("a stream's token has no lineage"));
+        Lineage lineage =
+                token.lineage().orElseThrow(() -> new IllegalArgumentException("a stream's token has no lineage"));
         String id = token.tokenId().orElseThrow(() -> new IllegalArgumentException("a stream's token has no id"));
         return Struct.newBuilder()
                 .putFields(POLICY, text(policy))
@@ -78,9 +78,7 @@ public record Announcement(String principal, String method, String policy, Sandb
                 Optional.of(text(said, TOKEN_ID)),
                 Optional.of(lineage),
                 Instant.ofEpochSecond(number(said, ISSUED_AT)),
-                said.containsFields(TOKEN_EXPIRES)
-                        ? Instant.ofEpochSecond(number(said, TOKEN_EXPIRES))
-                        : Instant.MAX,
+                said.containsFields(TOKEN_EXPIRES) ? Instant.ofEpochSecond(number(said, TOKEN_EXPIRES)) : Instant.MAX,
                 text(said, KEY_ID));
         String principal = text(said, PRINCIPAL);
         if (!principal.equals(PrincipalHeader.format(new Principal.Sandbox(sandbox, token)))) {
@@ -90,7 +88,8 @@ public record Announcement(String principal, String method, String policy, Sandb
     }
 
     private static String text(Struct said, String field) throws RejectedException {
-        String value = said.getFieldsOrDefault(field, Value.getDefaultInstance()).getStringValue();
+        String value =
+                said.getFieldsOrDefault(field, Value.getDefaultInstance()).getStringValue();
         if (value.isEmpty()) {
             throw missing(field);
         }
@@ -115,6 +114,6 @@ public record Announcement(String principal, String method, String policy, Sandb
     }
 
     private static Value number(long value) {
-        return Value.newBuilder().setNumberValue(value).build();
+        return Value.newBuilder().setNumberValue((double) value).build();
     }
 }

@@ -202,7 +202,10 @@ final class GuardedStream {
 
     private void take(Piece piece) {
         Opened stream = opened;
-        if (phase != Phase.OPEN || stream == null || requestEnded || stream.rule().messages().opaque()) {
+        if (phase != Phase.OPEN
+                || stream == null
+                || requestEnded
+                || stream.rule().messages().opaque()) {
             refuse(unguarded("a piece of the body where there is none"));
         } else if (stream.pin().isPinned()) {
             look(stream, piece);

@@ -16,7 +16,11 @@ final class MessageAssembler {
     /** Takes whole messages; says why one is not good, or null. */
     @FunctionalInterface
     interface Sink {
-        /** @param message between its position and its limit; good until this returns */
+        /**
+         * Takes one.
+         *
+         * @param message between its position and its limit; good until this returns
+         */
         @Nullable Refusal take(ByteBuffer message);
     }
 
@@ -128,7 +132,7 @@ final class MessageAssembler {
             }
             length = 0;
         } else {
-            length = length << 8 | next & 0xFF;
+            length = (length << 8) | (next & 0xFF);
         }
         prefixed++;
         return prefixed == PREFIX && length > limit

@@ -76,9 +76,7 @@ final class Pin implements MessageAssembler.Sink {
         String workspace = references.workspace().isEmpty() ? DEFAULT_WORKSPACE : references.workspace();
         return hold(
                 references.name().isEmpty() && references.workspace().isEmpty(),
-                !own.name().isEmpty()
-                        && references.name().equals(own.name())
-                        && workspace.equals(own.workspace()),
+                !own.name().isEmpty() && references.name().equals(own.name()) && workspace.equals(own.workspace()),
                 workspace + "/" + references.name(),
                 before);
     }
@@ -92,7 +90,10 @@ final class Pin implements MessageAssembler.Sink {
             return null;
         }
         return foreign(
-                before, rule.reference() == MessageRule.Reference.ID ? Reason.CROSS_SANDBOX : Reason.NAME_NOT_OWNED, asked, "");
+                before,
+                rule.reference() == MessageRule.Reference.ID ? Reason.CROSS_SANDBOX : Reason.NAME_NOT_OWNED,
+                asked,
+                "");
     }
 
     private @Nullable Refusal holdInner(References references, Owner.Living own, boolean before) {

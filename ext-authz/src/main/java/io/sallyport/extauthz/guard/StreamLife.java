@@ -48,8 +48,8 @@ public final class StreamLife {
         this.lineagesAsked = new Questions<>(MOST_QUESTIONS, guard.nanoTime());
     }
 
-    /** A sandbox's lineage. */
-    private record Line(SandboxId sandbox, String lineage) {}
+    /** A place in a sandbox's lineage. */
+    private record Line(SandboxId sandbox, Lineage place) {}
 
     /** Looks at every stream once. Whatever goes wrong ends the stream that it went wrong with. */
     public void look() {
@@ -68,8 +68,7 @@ public final class StreamLife {
                 if (refusal != null) {
                     stream.cut(refusal);
                 } else if (now.isAfter(stream.goodUntil())) {
-                    Line line = new Line(
-                            token.sandbox(), token.lineage().map(Lineage::id).orElseThrow());
+                    Line line = new Line(token.sandbox(), token.lineage().orElseThrow());
                     ended.computeIfAbsent(line, _ -> new ArrayList<>()).add(stream);
                 }
             } catch (RuntimeException | Error e) {
@@ -78,9 +77,11 @@ public final class StreamLife {
         }
         ownersAsked.keepOnly(unsure);
         lineagesAsked.keepOnly(ended.keySet());
-        ended.forEach((line, streams) -> lineagesAsked.ask(line, () -> lineages.ask(line.sandbox(), line.lineage())
-                .handle((answer, failure) ->
-                        settle(streams, failure == null ? answer : new Answer.Unavailable(failure.toString())))));
+        ended.forEach((line, streams) -> lineagesAsked.ask(
+                line,
+                () -> lineages.ask(line.sandbox(), line.place())
+                        .handle((answer, failure) -> settle(
+                                streams, failure == null ? answer : new Answer.Unavailable(failure.toString())))));
     }
 
     private @Nullable Refusal refusal(GuardedStream stream, SandboxClaims token, Set<SandboxId> unsure, Instant now) {
@@ -102,8 +103,7 @@ public final class StreamLife {
         // Instant.MAX has no later.
         return now.minus(maxStaleness).isAfter(stream.goodUntil())
                 ? new Refusal(
-                        Reason.TOKEN_EXPIRED,
-                        "the issuer could not be asked for too long whether its lineage lives on")
+                        Reason.TOKEN_EXPIRED, "the issuer could not be asked for too long whether its lineage lives on")
                 : null;
     }
 
