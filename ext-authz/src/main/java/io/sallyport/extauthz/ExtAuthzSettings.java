@@ -6,6 +6,7 @@ import io.sallyport.base.settings.Problems;
 import io.sallyport.base.settings.Settings;
 import io.sallyport.extauthz.Decisions.UserMethods;
 import io.sallyport.extauthz.Freshness.WhenStale;
+import io.sallyport.extauthz.guard.StreamLimits;
 import io.sallyport.identity.GatewayId;
 import io.sallyport.identity.KeyDirectory;
 import io.sallyport.identity.KeyDirectory.Use;
@@ -13,6 +14,7 @@ import io.sallyport.identity.KeyWatch;
 import io.sallyport.identity.SandboxTokenVerifier.Limits;
 import io.sallyport.kubernetes.KubernetesSettings;
 import io.sallyport.policy.AccessPolicy;
+import io.sallyport.policy.MethodRule;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -42,8 +44,9 @@ import org.jspecify.annotations.Nullable;
  * @param maxFailedCredentials bad credentials that one downstream connection may show within a minute before it is no
  *     longer verified for
  * @param kubernetes how pods prove which sandbox they are; empty when none can
+ * @param streams how much of this process guarded streams may take
  * @param auditFile where refusals are written
- * @param metrics where numbers are served, if anywhere
+ * @param metrics where numbers and the open streams are served, if anywhere
  */
 record ExtAuthzSettings(
         GatewayId gatewayId,
@@ -63,6 +66,7 @@ record ExtAuthzSettings(
         boolean stripCredentials,
         int maxFailedCredentials,
         Optional<KubernetesSettings> kubernetes,
+        StreamLimits streams,
         Path auditFile,
         Optional<Endpoint.Tcp> metrics) {
     /** Below this, a feed that says something every second would be stale between two words. */
@@ -110,6 +114,7 @@ record ExtAuthzSettings(
         Optional<KubernetesSettings> kubernetes = settings.has("kubernetes")
                 ? Optional.of(KubernetesSettings.read(settings.section("kubernetes")))
                 : Optional.empty();
+        StreamLimits streams = streams(settings.section("streams"), policy);
         Path auditFile = settings.section("audit").path("file");
         Optional<Endpoint.Tcp> metrics = metrics(settings);
         settings.done();
@@ -135,8 +140,41 @@ record ExtAuthzSettings(
                 stripCredentials,
                 maxFailedCredentials,
                 kubernetes,
+                streams,
                 auditFile,
                 metrics);
+    }
+
+    /** Bytes of the largest message that a guarded stream may carry. */
+    static int largestMessage(AccessPolicy policy) {
+        return policy.rules().stream()
+                .filter(rule -> rule.guarded() && !rule.messages().opaque())
+                .mapToInt(MethodRule::messageLimit)
+                .max()
+                .orElse(0);
+    }
+
+    private static StreamLimits streams(Settings section, Optional<AccessPolicy> policy) {
+        StreamLimits limits = new StreamLimits(
+                section.integer("per-sandbox", 64, 1, 100_000),
+                section.integer("total", 8192, 1, 1_000_000),
+                section.bytes("unfinished", 32 << 20, 1 << 10, 1 << 30),
+                maxAge(section));
+        int largest = policy.map(ExtAuthzSettings::largestMessage).orElse(0);
+        if (limits.unfinishedPerSandbox() < largest) {
+            section.problem(
+                    "unfinished",
+                    "is too small: a sandbox may have a quarter of it, and the policy allows messages of " + largest
+                            + " bytes (message-limit); expected at least " + 4L * largest + "B");
+        }
+        return limits;
+    }
+
+    private static Optional<Duration> maxAge(Settings section) {
+        return section.string("max-age", "off").equals("off")
+                ? Optional.empty()
+                : Optional.of(
+                        section.duration("max-age", Duration.ofDays(1), Duration.ofSeconds(1), Duration.ofDays(366)));
     }
 
     private static List<Endpoint> issuers(Settings settings) {
