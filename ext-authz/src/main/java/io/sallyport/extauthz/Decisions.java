@@ -2,8 +2,8 @@ package io.sallyport.extauthz;
 
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
-import io.sallyport.extauthz.Callers.Purpose;
 import io.sallyport.base.audit.LoggableNames;
+import io.sallyport.extauthz.Callers.Purpose;
 import io.sallyport.extauthz.Decision.Allow;
 import io.sallyport.extauthz.Decision.Deny;
 import io.sallyport.extauthz.Decision.Traveller;

@@ -68,7 +68,7 @@ final class ClusterKeys {
             // Nobody can tell from here.
             return Verdict.PLAUSIBLE;
         }
-        return known != before ? Verdict.FORGED : Verdict.UNSURE;
+        return !known.equals(before) ? Verdict.FORGED : Verdict.UNSURE;
     }
 
     /**
@@ -83,7 +83,7 @@ final class ClusterKeys {
             return known;
         }
         try {
-            if (look != known) {
+            if (!look.equals(known)) {
                 return look;
             }
             long at = nanos.getAsLong();
