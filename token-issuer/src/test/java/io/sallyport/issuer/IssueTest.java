@@ -12,6 +12,7 @@ import io.sallyport.api.registry.v1.DeleteSandboxRequest;
 import io.sallyport.api.registry.v1.SandboxState;
 import io.sallyport.api.registry.v1.SetSandboxStateRequest;
 import io.sallyport.identity.SandboxClaims;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.Function;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -141,7 +142,14 @@ class IssueTest {
     }
 
     @Test
-    void aSandboxThatAsksWithoutEndIsSlowedDown() {
+    void aSandboxThatAsksWithoutEndIsSlowedDown() throws Exception {
+        issuer.close();
+        Path settings = RunningIssuer.writeSettings(directory, directory.resolve("issuer.db"));
+        Files.writeString(
+                settings,
+                Files.readString(settings)
+                        .replaceFirst("limits: .*", "limits: {requests-per-minute: 1, burst: 10, concurrent: 8}"));
+        issuer = RunningIssuer.over(directory, settings);
         issuer.register("alpha");
         issuer.register("beta");
         for (int i = 0; i < 10; i++) {
