@@ -67,6 +67,8 @@ public enum Reason {
     NAME_NOT_OWNED(Code.PERMISSION_DENIED, "sandbox not found or not owned by caller"),
     VALUE_NOT_ALLOWED(Code.PERMISSION_DENIED, "a sandbox may not set this field of the request"),
     SANDBOX_HEADER(Code.PERMISSION_DENIED, "x-sandbox-id does not agree with the credential"),
+    /** A message of a stream names another sandbox than the messages before it. */
+    STREAM_SWITCHED(Code.PERMISSION_DENIED, "log stream sandbox_id changed after validation"),
 
     // The body and the metadata: INVALID_ARGUMENT.
     CONTENT_TYPE(Code.INVALID_ARGUMENT, "content-type must be application/grpc or application/grpc+proto"),
@@ -87,10 +89,14 @@ public enum Reason {
     MESSAGE_DEPTH(Code.INVALID_ARGUMENT, Texts.AMBIGUOUS),
     MESSAGE_UTF8(Code.INVALID_ARGUMENT, Texts.AMBIGUOUS),
     REQUEST_INVALID(Code.INVALID_ARGUMENT, "the request is not valid"),
+    STREAM_UNNAMED(Code.INVALID_ARGUMENT, "the first message of the stream must name the sandbox"),
+    STREAM_TRAILERS(Code.INVALID_ARGUMENT, "a request ends without trailers"),
 
     // The records, towards operators and our own parts: NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION; UNAVAILABLE for
     // a while.
     RECORD_UNKNOWN(Code.NOT_FOUND, "no sandbox of this id was ever registered"),
+    /** A lineage that is asked after is not one of this sandbox, or so old that nothing of it is left. */
+    LINEAGE_NOT_FOUND(Code.NOT_FOUND, "the sandbox has no such lineage"),
     RECORD_TAKEN(Code.ALREADY_EXISTS, "the id or the name is taken"),
     RECORD_DELETED(Code.FAILED_PRECONDITION, "the sandbox is deleted, and a deleted id never comes back"),
     RECORD_RESTING(Code.UNAVAILABLE, "the name was another sandbox's until a moment ago, try again"),
@@ -102,6 +108,10 @@ public enum Reason {
     TOO_MANY_WATCHERS(Code.RESOURCE_EXHAUSTED, "this issuer has as many watchers as it takes, go to another one"),
     /** A sandbox asks for tokens more often than it may, or too many times at once. */
     TOO_MANY_REFRESHES(Code.RESOURCE_EXHAUSTED, "too many token requests, try again later"),
+    MESSAGE_TOO_LARGE(Code.RESOURCE_EXHAUSTED, "a message is over the limit of its method"),
+    TOO_MANY_STREAMS(Code.RESOURCE_EXHAUSTED, "too many open streams"),
+    /** Messages that have begun and not ended take as much memory as they may. */
+    TOO_MUCH_UNFINISHED(Code.RESOURCE_EXHAUSTED, "too many unfinished messages, try again later"),
     DEADLINE_PASSED(Code.DEADLINE_EXCEEDED, "the decision came after its deadline"),
 
     // Outside the policy: UNIMPLEMENTED.
@@ -117,6 +127,9 @@ public enum Reason {
     OVERLOADED(Code.UNAVAILABLE, Texts.TRY_AGAIN),
     SHUTTING_DOWN(Code.UNAVAILABLE, Texts.TRY_AGAIN),
     INTERNAL(Code.UNAVAILABLE, Texts.TRY_AGAIN),
+    /** What Envoy says of a stream, or how it hands it over, is not what the stream guard can hold it by. */
+    STREAM_UNGUARDED(Code.UNAVAILABLE, Texts.TRY_AGAIN),
+    STREAM_TOO_OLD(Code.UNAVAILABLE, "the stream has lived as long as it may, open another one"),
 
     // Not refusals: what the audit log says when a token was made, or something was taken back.
     BOOTSTRAP_MINTED(Code.OK, ""),

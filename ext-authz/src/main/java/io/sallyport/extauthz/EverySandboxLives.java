@@ -1,8 +1,11 @@
 package io.sallyport.extauthz;
 
+import com.google.protobuf.Timestamp;
 import io.grpc.stub.StreamObserver;
+import io.sallyport.api.feed.v1.GetLineageRequest;
 import io.sallyport.api.feed.v1.GetRecordRequest;
 import io.sallyport.api.feed.v1.IdentityFeedGrpc;
+import io.sallyport.api.feed.v1.Lineage;
 import io.sallyport.api.feed.v1.WatchRequest;
 import io.sallyport.api.feed.v1.WatchResponse;
 import io.sallyport.api.registry.v1.Revocation;
@@ -14,10 +17,13 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 
 /**
- * An issuer without a memory, for training and for measuring: every sandbox lives, named like its id, and it says so every
- * second.
+ * An issuer without a memory, for training and for measuring: every sandbox lives, named like its id, every lineage goes on, and
+ * it says so every second.
  */
 public final class EverySandboxLives extends IdentityFeedGrpc.IdentityFeedImplBase {
+    /** The last one that a timestamp can hold: the end of the year 9999. */
+    private static final long LAST_SECOND = 253_402_300_799L;
+
     @Override
     public void getRecord(GetRecordRequest request, StreamObserver<Sandbox> answer) {
         answer.onNext(Sandbox.newBuilder()
@@ -25,6 +31,14 @@ public final class EverySandboxLives extends IdentityFeedGrpc.IdentityFeedImplBa
                 .setWorkspace("default")
                 .setName(request.getSandboxId())
                 .setState(SandboxState.SANDBOX_STATE_ACTIVE)
+                .build());
+        answer.onCompleted();
+    }
+
+    @Override
+    public void getLineage(GetLineageRequest request, StreamObserver<Lineage> answer) {
+        answer.onNext(Lineage.newBuilder()
+                .setEnds(Timestamp.newBuilder().setSeconds(LAST_SECOND))
                 .build());
         answer.onCompleted();
     }

@@ -53,6 +53,13 @@ public final class MessageRule {
         return words.skipsEmpty();
     }
 
+    /** Whether nothing in a message matters: none names a sandbox, at the top or inside, and no value is required. */
+    public boolean opaque() {
+        return words.reference() == Reference.NONE
+                && words.agreeing().isEmpty()
+                && words.required().isEmpty();
+    }
+
     MessagePlan plan() {
         return plan;
     }

@@ -38,6 +38,17 @@ public record MethodRule(
         return access == Access.SANDBOX || access == Access.DUAL || access == Access.SERVICE_ACCOUNT;
     }
 
+    /**
+     * Whether it is a stream that sandboxes may open, since the stream guard can hold it: message by message, or by its
+     * life alone where the messages are {@linkplain MessageRule#opaque() opaque}. Other streams that the descriptor leaves
+     * to sandboxes stay closed.
+     */
+    public boolean guarded() {
+        return streaming != Streaming.UNARY
+                && (access == Access.SANDBOX || access == Access.DUAL)
+                && destination == Destination.GATEWAY;
+    }
+
     /** Who may call. */
     public enum Access {
         /** Sandboxes only. */

@@ -180,7 +180,8 @@ public final class Issuer implements AutoCloseable {
                         FOR_ITS_GROUP,
                         threads(parts, eventLoops, "feed"),
                         interceptor,
-                        new FeedService(calls, assertions, store, watches, clock, settings.adopts()).bindService()));
+                        new FeedService(calls, assertions, store, watches, settings.refresh(), clock, settings.adopts())
+                                .bindService()));
         GrpcListener envoy = begin(
                 parts,
                 GrpcListener.start(

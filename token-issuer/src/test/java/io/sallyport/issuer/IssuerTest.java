@@ -1,5 +1,6 @@
 package io.sallyport.issuer;
 
+import static io.sallyport.issuer.RunningIssuer.GET_LINEAGE;
 import static io.sallyport.issuer.RunningIssuer.GET_RECORD;
 import static io.sallyport.issuer.RunningIssuer.REFRESH;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -10,6 +11,7 @@ import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.sallyport.api.feed.v1.GetLineageRequest;
 import io.sallyport.api.feed.v1.GetRecordRequest;
 import io.sallyport.api.openshell01.IssueSandboxTokenRequest;
 import io.sallyport.api.openshell01.RefreshSandboxTokenRequest;
@@ -647,6 +649,65 @@ class IssuerTest {
                 new String[] {issuer.mint("alpha")});
         for (String[] assertions : attempts) {
             assertThat(refusal(() -> issuer.feed(assertions).getRecord(request))
+                            .getStatus()
+                            .getCode())
+                    .isEqualTo(Status.Code.UNAUTHENTICATED);
+        }
+    }
+
+    private io.sallyport.api.feed.v1.Lineage lineage(String sandbox, Lineage place) {
+        return issuer.feed(issuer.extAuthzAssertion(GET_LINEAGE))
+                .getLineage(GetLineageRequest.newBuilder()
+                        .setSandboxId(sandbox)
+                        .setLineage(place.id())
+                        .setGeneration(place.generation())
+                        .build());
+    }
+
+    @Test
+    void extAuthzLearnsWhetherALineageGoesOn() throws Exception {
+        issuer.register("alpha");
+        issuer.register("beta");
+        SandboxClaims token = issuer.verify(issuer.mint("alpha"));
+        Lineage place = token.lineage().orElseThrow();
+        issuer.clock().advance(Duration.ofMinutes(30));
+        SandboxClaims next = issuer.verify(refresh(token).getToken());
+
+        assertThat(lineage("alpha", place))
+                .isEqualTo(io.sallyport.api.feed.v1.Lineage.newBuilder()
+                        .setEnds(Timestamp.newBuilder()
+                                .setSeconds(next.expiresAt().getEpochSecond()))
+                        .build());
+        var _ = delete("alpha").apply(issuer);
+        assertThat(lineage("alpha", place))
+                .isEqualTo(io.sallyport.api.feed.v1.Lineage.newBuilder()
+                        .setRevoked(true)
+                        .build());
+        for (String other : List.of("beta", "nobody")) {
+            assertThat(refusal(() -> lineage(other, place)).getStatus().getCode())
+                    .isEqualTo(Status.Code.NOT_FOUND);
+        }
+        assertThat(refusal(() -> lineage("alpha", new Lineage("not a name", 0)))
+                        .getStatus()
+                        .getCode())
+                .isEqualTo(Status.Code.INVALID_ARGUMENT);
+        assertThat(refusal(() -> lineage("", place)).getStatus().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+    }
+
+    @Test
+    void nobodyElseLearnsOfALineage() throws Exception {
+        issuer.register("alpha");
+        SandboxClaims token = issuer.verify(issuer.mint("alpha"));
+        GetLineageRequest request = GetLineageRequest.newBuilder()
+                .setSandboxId("alpha")
+                .setLineage(token.lineage().orElseThrow().id())
+                .build();
+        List<String[]> attempts =
+                List.of(new String[0], new String[] {issuer.assertionFor(token, GET_LINEAGE)}, new String[] {
+                    issuer.extAuthzAssertion(GET_RECORD)
+                });
+        for (String[] assertions : attempts) {
+            assertThat(refusal(() -> issuer.feed(assertions).getLineage(request))
                             .getStatus()
                             .getCode())
                     .isEqualTo(Status.Code.UNAUTHENTICATED);

@@ -55,6 +55,7 @@ final class RunningIssuer implements AutoCloseable {
     static final GatewayId GATEWAY = new GatewayId("local");
     static final String REFRESH = "/openshell.v1.OpenShell/RefreshSandboxToken";
     static final String GET_RECORD = "/sallyport.feed.v1.IdentityFeed/GetRecord";
+    static final String GET_LINEAGE = "/sallyport.feed.v1.IdentityFeed/GetLineage";
 
     private final Path directory;
     private final IssuerSettings settings;

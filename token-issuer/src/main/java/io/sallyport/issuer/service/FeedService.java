@@ -3,6 +3,7 @@ package io.sallyport.issuer.service;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import io.sallyport.api.feed.v1.AdoptSandboxRequest;
+import io.sallyport.api.feed.v1.GetLineageRequest;
 import io.sallyport.api.feed.v1.GetRecordRequest;
 import io.sallyport.api.feed.v1.IdentityFeedGrpc;
 import io.sallyport.api.feed.v1.WatchRequest;
@@ -13,6 +14,8 @@ import io.sallyport.base.RejectedException;
 import io.sallyport.identity.Lineage;
 import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
+import io.sallyport.issuer.store.LineageLife;
+import io.sallyport.issuer.store.RefreshRules;
 import io.sallyport.issuer.store.SandboxStore;
 import java.time.InstantSource;
 
@@ -22,21 +25,27 @@ public final class FeedService extends IdentityFeedGrpc.IdentityFeedImplBase {
     private final Assertions assertions;
     private final SandboxStore store;
     private final Watches watches;
+    private final RefreshRules rules;
     private final InstantSource clock;
     private final boolean adopts;
 
-    /** @param adopts whether a token that an unchanged gateway minted makes its sandbox known */
+    /**
+     * @param rules by which tokens are exchanged
+     * @param adopts whether a token that an unchanged gateway minted makes its sandbox known
+     */
     public FeedService(
             Calls calls,
             Assertions assertions,
             SandboxStore store,
             Watches watches,
+            RefreshRules rules,
             InstantSource clock,
             boolean adopts) {
         this.calls = calls;
         this.assertions = assertions;
         this.store = store;
         this.watches = watches;
+        this.rules = rules;
         this.clock = clock;
         this.adopts = adopts;
     }
@@ -70,6 +79,19 @@ public final class FeedService extends IdentityFeedGrpc.IdentityFeedImplBase {
                 call.done(Reason.SANDBOX_ADOPTED, "jti=" + token.tokenId().orElse("-") + " kid=" + token.keyId());
             }
             return Messages.sandbox(adoption.record());
+        });
+    }
+
+    @Override
+    public void getLineage(GetLineageRequest request, StreamObserver<io.sallyport.api.feed.v1.Lineage> observer) {
+        calls.answer(IdentityFeedGrpc.getGetLineageMethod().getFullMethodName(), "anonymous", observer, call -> {
+            call.sandboxAsked(request.getSandboxId());
+            assertions.requireExtAuthz(call);
+            SandboxId id = Messages.sandboxId(request.getSandboxId());
+            Lineage place = Messages.lineage(request.getLineage(), request.getGeneration());
+            LineageLife life = store.lineage(id, place, rules)
+                    .orElseThrow(() -> new RejectedException(Reason.LINEAGE_NOT_FOUND, place.id()));
+            return Messages.lineage(life);
         });
     }
 

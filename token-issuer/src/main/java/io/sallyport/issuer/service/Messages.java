@@ -6,7 +6,9 @@ import io.sallyport.api.registry.v1.Sandbox;
 import io.sallyport.api.registry.v1.SandboxState;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
+import io.sallyport.identity.Lineage;
 import io.sallyport.identity.SandboxId;
+import io.sallyport.issuer.store.LineageLife;
 import io.sallyport.issuer.store.Revocation;
 import io.sallyport.issuer.store.Revocation.Subject;
 import io.sallyport.issuer.store.SandboxRecord;
@@ -21,6 +23,20 @@ final class Messages {
             throw new RejectedException(Reason.REQUEST_INVALID, "a sandbox id is 1 to 128 of [A-Za-z0-9._-]");
         }
         return new SandboxId(text);
+    }
+
+    static Lineage lineage(String id, long generation) throws RejectedException {
+        if (!SandboxId.isValid(id) || generation < 0) {
+            throw new RejectedException(
+                    Reason.REQUEST_INVALID, "a lineage is 1 to 128 of [A-Za-z0-9._-], and a generation below 2^63");
+        }
+        return new Lineage(id, generation);
+    }
+
+    static io.sallyport.api.feed.v1.Lineage lineage(LineageLife life) {
+        var message = io.sallyport.api.feed.v1.Lineage.newBuilder().setRevoked(life.revoked());
+        life.ends().ifPresent(ends -> message.setEnds(timestamp(ends)));
+        return message.build();
     }
 
     static Sandbox sandbox(SandboxRecord record) {

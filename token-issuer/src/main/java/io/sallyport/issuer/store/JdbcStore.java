@@ -1,5 +1,6 @@
 package io.sallyport.issuer.store;
 
+import io.sallyport.identity.Lineage;
 import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
 import io.sallyport.issuer.store.Revocation.Subject;
@@ -217,6 +218,12 @@ public final class JdbcStore implements SandboxStore {
             }
             return lineages.refresh(connection, token, at);
         });
+    }
+
+    @Override
+    public Optional<LineageLife> lineage(SandboxId sandbox, Lineage place, RefreshRules rules)
+            throws StoreUnavailableException {
+        return database.read(connection -> LineageLife.of(connection, sandbox, place, rules));
     }
 
     @Override

@@ -25,6 +25,8 @@ final class LineageTable {
      * @param token {@code jti} of the newest token; empty where an earlier version of the program made it
      * @param consumed {@code jti} of the token that was given for the newest
      * @param successor the newest token, where it was given for another one
+     * @param keyId {@code kid} of what signed the newest token; empty where an earlier version of the program made it
+     * @param expires {@code exp} of the newest token; empty when it has none, or an earlier version of the program made it
      * @param origin the lineage whose bootstrap token opened this one, if one did
      * @param closed whether it had to give way to newer ones
      */
@@ -36,6 +38,8 @@ final class LineageTable {
             Optional<String> token,
             Optional<String> consumed,
             Optional<TokenDraft> successor,
+            Optional<String> keyId,
+            Optional<Instant> expires,
             Optional<String> origin,
             boolean closed) {}
 
@@ -57,6 +61,17 @@ final class LineageTable {
                         + " ORDER BY opened DESC, id LIMIT 1",
                 origin,
                 sandbox.value());
+    }
+
+    /** The lineage and those that its bootstrap token opened. */
+    static List<Row> family(Connection connection, SandboxId sandbox, String id) throws SQLException {
+        return Sql.list(
+                connection,
+                LineageTable::read,
+                "SELECT " + COLUMNS + " FROM lineages WHERE sandbox = ? AND (id = ? OR origin = ?)",
+                sandbox.value(),
+                id,
+                id);
     }
 
     /** The lineage's and those of the lineages that its bootstrap token opened; empty if there are none any more. */
@@ -105,7 +120,7 @@ final class LineageTable {
                 first.tokenId(),
                 consumed.orElse(null),
                 origin.isPresent() ? first.signingInput() : null,
-                origin.isPresent() ? first.keyId() : null,
+                first.keyId(),
                 first.expires().toEpochMilli(),
                 origin.orElse(null));
     }
@@ -114,13 +129,15 @@ final class LineageTable {
     static void adopt(Connection connection, SandboxClaims token, Lineage place, Instant at) throws SQLException {
         Sql.update(
                 connection,
-                "INSERT INTO lineages (id, sandbox, generation, opened, advanced, token, expires) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO lineages (id, sandbox, generation, opened, advanced, token, key_id, expires)"
+                        + " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 place.id(),
                 token.sandbox().value(),
                 place.generation(),
                 at.toEpochMilli(),
                 at.toEpochMilli(),
                 token.tokenId().orElse(null),
+                token.keyId(),
                 token.expiresAt().equals(Instant.MAX) ? null : token.expiresAt().toEpochMilli());
     }
 
@@ -208,6 +225,8 @@ final class LineageTable {
                 token,
                 Optional.ofNullable(row.getString("consumed")),
                 successor,
+                Optional.ofNullable(row.getString("key_id")),
+                Sql.time(row, "expires"),
                 Optional.ofNullable(row.getString("origin")),
                 closed);
     }

@@ -1,5 +1,6 @@
 package io.sallyport.issuer.store;
 
+import io.sallyport.identity.Lineage;
 import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
 import java.time.Duration;
@@ -85,6 +86,15 @@ public interface SandboxStore extends AutoCloseable {
      * @param token what a genuine token says, one that has ended too
      */
     Succession refresh(SandboxClaims token, RefreshRules rules, TokenDrafts drafts, Instant at)
+            throws StoreUnavailableException;
+
+    /**
+     * Whether somebody who holds a token of this lineage goes on.
+     *
+     * @param place of that token; for a bootstrap token the lineages that it opened again later count too
+     * @return empty when the sandbox has no such lineage, or none any more
+     */
+    Optional<LineageLife> lineage(SandboxId sandbox, Lineage place, RefreshRules rules)
             throws StoreUnavailableException;
 
     /**

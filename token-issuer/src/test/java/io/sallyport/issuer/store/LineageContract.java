@@ -619,6 +619,190 @@ abstract class LineageContract {
                                 .truncatedTo(ChronoUnit.MILLIS)));
     }
 
+    // Whether its holder goes on.
+
+    private Optional<LineageLife> life(SandboxClaims token) throws Exception {
+        return tokens.lineage(token.sandbox(), place(token), rules);
+    }
+
+    private void assertGoesOnUntil(SandboxClaims token, Instant end) throws Exception {
+        assertThat(life(token)).contains(new LineageLife(Optional.of(end), false));
+    }
+
+    private void assertOver(SandboxClaims token) throws Exception {
+        assertThat(life(token)).contains(new LineageLife(Optional.empty(), true));
+    }
+
+    @Test
+    void aLineageEndsWithItsNewestToken() throws Exception {
+        SandboxClaims first = begin();
+        assertGoesOnUntil(first, first.expiresAt());
+        after(Duration.ofMinutes(50));
+        SandboxClaims second = next(first);
+        after(Duration.ofMinutes(50));
+        SandboxClaims third = next(second);
+
+        for (SandboxClaims token : List.of(first, second, third)) {
+            assertGoesOnUntil(token, third.expiresAt());
+        }
+        after(Duration.ofHours(20));
+        assertGoesOnUntil(second, third.expiresAt());
+    }
+
+    @Test
+    void nobodyElseHasThatLineage() throws Exception {
+        SandboxClaims token = begin();
+        register(OTHER);
+
+        assertThat(tokens.lineage(OTHER, place(token), rules)).isEmpty();
+        assertThat(tokens.lineage(new SandboxId("nobody"), place(token), rules)).isEmpty();
+        assertThat(tokens.lineage(ONE, new Lineage("x", 0), rules)).isEmpty();
+        assertThat(tokens.lineage(ONE, place(token), rules)).isPresent();
+    }
+
+    @Test
+    void aBootstrapTokenGoesOnInTheLineagesThatItOpenedAgain() throws Exception {
+        SandboxClaims bootstrap = begin();
+        SandboxClaims crashed = next(bootstrap);
+        after(Duration.ofMinutes(50));
+        SandboxClaims restarted = granted(Kind.REOPENED, refresh(bootstrap));
+        after(Duration.ofMinutes(50));
+        restarted = next(restarted);
+
+        assertGoesOnUntil(bootstrap, restarted.expiresAt());
+        assertGoesOnUntil(restarted, restarted.expiresAt());
+        assertGoesOnUntil(crashed, crashed.expiresAt());
+
+        revoke(new Subject.Lineage(place(restarted).id()));
+        assertOver(restarted);
+        assertGoesOnUntil(bootstrap, crashed.expiresAt());
+        revoke(new Subject.Lineage(place(bootstrap).id()));
+        assertOver(bootstrap);
+        assertOver(crashed);
+    }
+
+    @Test
+    void aForkIsOverWithItsOrigin() throws Exception {
+        SandboxClaims bootstrap = begin();
+        next(bootstrap);
+        after(rules.retryGrace().plusMillis(1));
+        SandboxClaims fork = granted(Kind.REOPENED, refresh(bootstrap));
+
+        revoke(new Subject.Lineage(place(bootstrap).id()));
+
+        assertOver(fork);
+    }
+
+    @Test
+    void aLineageIsOverWithWhateverItsNewestTokenBelongsTo() throws Exception {
+        SandboxClaims first = begin();
+        SandboxClaims second = next(first);
+        revoke(new Subject.Token(first.tokenId().orElseThrow()));
+        assertGoesOnUntil(first, second.expiresAt());
+        revoke(new Subject.Token(second.tokenId().orElseThrow()));
+        assertOver(first);
+        assertOver(second);
+
+        SandboxClaims neverUsed = bootstrap(ONE);
+        SandboxClaims old = bootstrap(ONE);
+        drafts.activate("k2");
+        SandboxClaims young = next(old);
+        revoke(new Subject.Key("k1"));
+        assertOver(neverUsed);
+        assertGoesOnUntil(old, young.expiresAt());
+        revoke(new Subject.Key("k2"));
+        assertOver(old);
+    }
+
+    @Test
+    void aLineageIsOverWhileItsSandboxIsStoppedAndOnceItIsDeleted() throws Exception {
+        SandboxClaims token = begin();
+
+        var _ = tokens.setStopped(ONE, true, now);
+        assertOver(token);
+        var _ = tokens.setStopped(ONE, false, now);
+        assertGoesOnUntil(token, token.expiresAt());
+        var _ = tokens.delete(ONE, now);
+        assertOver(token);
+    }
+
+    @Test
+    void aRevokedSandboxesOldLineagesAreOverAndItsNewOnesAreNot() throws Exception {
+        SandboxClaims old = next(begin());
+        revoke(new Subject.Sandbox(ONE));
+        assertOver(old);
+        after(Duration.ofMillis(1));
+        SandboxClaims young = bootstrap(ONE);
+
+        assertOver(old);
+        assertGoesOnUntil(young, young.expiresAt());
+    }
+
+    @Test
+    void aRevocationEndsTheLineagesOfAReplicaWithAFasterClock() throws Exception {
+        register(ONE);
+        after(Duration.ofSeconds(5));
+        SandboxClaims fast = bootstrap(ONE);
+        after(Duration.ofSeconds(-5));
+
+        revoke(new Subject.Sandbox(ONE));
+
+        assertOver(fast);
+    }
+
+    @Test
+    void aLineageThatGaveWayGoesOnUntilItsNewestTokenEnds() throws Exception {
+        SandboxClaims token = begin();
+        for (int i = 0; i < RULES.lineages(); i++) {
+            after(Duration.ofSeconds(1));
+            var _ = bootstrap(ONE);
+        }
+
+        assertGoesOnUntil(token, token.expiresAt());
+        now = token.expiresAt().plus(rules.leeway().multipliedBy(2)).plusMillis(1);
+        prune(0);
+        assertThat(life(token)).isEmpty();
+    }
+
+    @Test
+    void aLineageIsForgottenWithWhatCouldRenewIt() throws Exception {
+        SandboxClaims bootstrap = begin();
+        next(bootstrap);
+        now = bootstrap.expiresAt().plus(rules.renewalWindow());
+        SandboxClaims fork = granted(Kind.REOPENED, refresh(bootstrap));
+        after(rules.leeway().multipliedBy(3));
+        prune(0);
+
+        assertThat(tokens.lineage(ONE, new Lineage(place(bootstrap).id(), 1), rules))
+                .isEmpty();
+        assertGoesOnUntil(bootstrap, fork.expiresAt());
+    }
+
+    @Test
+    void aGatewaysTokenHasALineageOnceItWasExchanged() throws Exception {
+        SandboxClaims token = gatewaysOwn(ONE, now.plusSeconds(3600));
+        var _ = tokens.adopt(ONE, now);
+        assertThat(life(token)).isEmpty();
+
+        SandboxClaims next = next(token);
+
+        assertGoesOnUntil(token, next.expiresAt());
+        assertGoesOnUntil(next, next.expiresAt());
+    }
+
+    @Test
+    void aGatewaysTokenWithoutEndThatCannotBeExchangedStillHasNone() throws Exception {
+        SandboxClaims token = gatewaysOwn(ONE, Instant.MAX);
+        var _ = tokens.adopt(ONE, now);
+        drafts.activate("k2");
+        revoke(new Subject.Key("k2"));
+        assertThat(refresh(token)).isEqualTo(new Succession.KeyRevoked("k2"));
+
+        assertThat(life(token)).contains(new LineageLife(Optional.empty(), false));
+        revoke(new Subject.Key("k1"));
+        assertOver(token);
+    }
+
     // Pruning.
 
     @Test
