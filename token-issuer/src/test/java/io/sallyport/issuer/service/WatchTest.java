@@ -255,6 +255,24 @@ class WatchTest {
         assertThat(gone).containsExactly(watcher.watch);
     }
 
+    /**
+     * It believes for five minutes from a number that came up to a minute after its lease was written; who registers may
+     * have a clock that is almost a minute ahead.
+     */
+    @Test
+    void aLeaseIsLongEnoughForClocksThatDisagree() throws Exception {
+        register("alpha");
+        Watcher cut = watch("", 1);
+        assertThat(cut.told.getLast().getComplete()).isTrue();
+        nanos += Duration.ofSeconds(59).toNanos();
+        var _ = store.delete(new SandboxId("alpha"), now());
+
+        nanos = Duration.ofMinutes(6).plusSeconds(58).toNanos();
+        assertThat(nameIsFree("alpha")).isFalse();
+        nanos = Duration.ofMinutes(7).plusSeconds(1).toNanos();
+        assertThat(nameIsFree("alpha")).isTrue();
+    }
+
     /** What is forgotten here in two days would be good there for ever. */
     @ParameterizedTest
     @CsvSource({"true, false, false", "true, true, true", "false, false, true", "false, true, true"})

@@ -781,7 +781,7 @@ abstract class LineageContract {
     @Test
     void aGatewaysTokenHasALineageOnceItWasExchanged() throws Exception {
         SandboxClaims token = gatewaysOwn(ONE, now.plusSeconds(3600));
-        var _ = tokens.adopt(ONE, now);
+        var _ = tokens.adopt(token, now);
         assertThat(life(token)).isEmpty();
 
         SandboxClaims next = next(token);
@@ -793,7 +793,7 @@ abstract class LineageContract {
     @Test
     void aGatewaysTokenWithoutEndThatCannotBeExchangedStillHasNone() throws Exception {
         SandboxClaims token = gatewaysOwn(ONE, Instant.MAX);
-        var _ = tokens.adopt(ONE, now);
+        var _ = tokens.adopt(token, now);
         drafts.activate("k2");
         revoke(new Subject.Key("k2"));
         assertThat(refresh(token)).isEqualTo(new Succession.KeyRevoked("k2"));
