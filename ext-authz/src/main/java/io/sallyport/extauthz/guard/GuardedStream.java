@@ -35,8 +35,8 @@ import org.jspecify.annotations.Nullable;
  * never goes on.
  *
  * <p>To Envoy, a guard that ends in peace is one that has no more objections. So this one never ends before Envoy does, but
- * by a failure. A refusal says why, and leaves Envoy a moment to end the stream by it: a failure that follows at once would be
- * all that the client hears of.
+ * by a failure. A refusal says why, and leaves Envoy a moment to end the stream by it, so that nothing else can be what
+ * the client hears.
  *
  * <p>While a question about the sandbox is under way nothing more is taken from Envoy. Safe for all threads; each message
  * and each cut is one step.
