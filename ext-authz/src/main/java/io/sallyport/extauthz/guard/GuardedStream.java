@@ -1,7 +1,11 @@
 package io.sallyport.extauthz.guard;
 
+import com.google.protobuf.ByteString;
 import com.google.protobuf.Struct;
+import com.google.protobuf.UnsafeByteOperations;
+import io.envoyproxy.envoy.config.core.v3.HeaderValue;
 import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode;
+import io.envoyproxy.envoy.service.ext_proc.v3.HttpHeaders;
 import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
 import io.envoyproxy.envoy.service.ext_proc.v3.ProtocolConfiguration;
 import io.grpc.Status;
@@ -15,9 +19,11 @@ import io.sallyport.extauthz.guard.ProcessMessage.Unexpected;
 import io.sallyport.identity.Principal;
 import io.sallyport.identity.PrincipalHeader;
 import io.sallyport.policy.MethodRule;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Objects;
 import java.util.function.Consumer;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,11 +31,12 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Envoy holds each piece until it is answered, and takes the answers in the order of the pieces, whatever they mean. So
  * there is one answer for a piece, and it is given once every message that the piece is part of has been found good: the
- * pieces of an unfinished message wait together. The first thing that is not as it must be ends the stream: what waits
+ * pieces of an unfinished message wait together; the end of a large one waits here ({@link Remainder}). The first thing that is not as it must be ends the stream: what waits
  * never goes on.
  *
  * <p>To Envoy, a guard that ends in peace is one that has no more objections. So this one never ends before Envoy does, but
- * by a failure.
+ * by a failure. A refusal says why, and leaves Envoy a moment to end the stream by it, so that nothing else can be what
+ * the client hears.
  *
  * <p>While a question about the sandbox is under way nothing more is taken from Envoy. Safe for all threads; each message
  * and each cut is one step.
@@ -55,9 +62,15 @@ final class GuardedStream {
         /** Known, and not let through yet. */
         OPENING,
         OPEN,
+        /** Refused, which Envoy has been told and has not taken note of yet. */
+        ENDING,
         OVER
     }
 
+    /** How long Envoy may take to end a stream that was refused, before the call about it fails. */
+    private static final Duration TO_END = Duration.ofSeconds(1);
+
+    private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._-]{1,128}");
     private static final String ANONYMOUS = PrincipalHeader.format(new Principal.Anonymous());
 
     private final Guard guard;
@@ -66,8 +79,16 @@ final class GuardedStream {
 
     private Phase phase = Phase.NEW;
 
+    /** How the call is to fail once the stream was refused. */
+    private Status refused = Status.UNAVAILABLE;
+
+    private long endBy;
+
     /** What ext_authz said of it, once that was read. */
     private @Nullable Announcement announced;
+
+    /** Envoy's {@code x-request-id}, if there is one. */
+    private @Nullable String requestId;
 
     /** Set when the stream has become one of the open ones, and from then on. */
     private volatile @Nullable Opened opened;
@@ -91,11 +112,20 @@ final class GuardedStream {
 
     /** What is known of a stream from its headers. */
     private record Opened(
-            Announcement announcement, MethodRule rule, Pin pin, MessageAssembler messages, Instant since) {}
+            Announcement announcement,
+            MethodRule rule,
+            Pin pin,
+            MessageAssembler messages,
+            Remainder remainder,
+            Instant since) {}
 
     /** Takes what Envoy says next. */
     synchronized void take(ProcessMessage message) {
-        if (phase == Phase.OVER) {
+        if (phase == Phase.ENDING) {
+            // It was on its way; what Envoy says last comes behind it.
+            envoy.next();
+        }
+        if (isOver()) {
             return;
         }
         try {
@@ -113,39 +143,62 @@ final class GuardedStream {
 
     /** Envoy has ended the call. */
     synchronized void envoyEnded() {
-        if (phase == Phase.OVER) {
-            return;
-        }
-        boolean inPeace = phase == Phase.OPEN && held == 0 && !asking;
-        leave();
-        guard.counts().ended();
-        if (inPeace) {
-            envoy.finish();
-        } else {
-            envoy.fail(Status.UNAVAILABLE.withDescription("ended before all was answered"));
+        switch (phase) {
+            case OVER -> {}
+            case ENDING -> failCall();
+            case NEW, OPENING, OPEN -> {
+                boolean inPeace = phase == Phase.OPEN && held == 0 && !asking;
+                leave(Phase.OVER);
+                guard.counts().ended();
+                if (inPeace) {
+                    envoy.finish();
+                } else {
+                    envoy.fail(Status.UNAVAILABLE.withDescription("ended before all was answered"));
+                }
+            }
         }
     }
 
     /** The call was cancelled, or its connection is gone. */
     synchronized void cancelled() {
-        if (phase != Phase.OVER) {
-            leave();
+        if (phase == Phase.ENDING) {
+            guard.streams().ended(this);
+        } else if (phase != Phase.OVER) {
+            leave(Phase.OVER);
             guard.counts().ended();
         }
+        phase = Phase.OVER;
     }
 
     /** Ends the stream, at any time. */
     synchronized void cut(Refusal refusal) {
-        if (phase != Phase.OVER) {
+        if (!isOver()) {
             refuse(refusal);
         }
     }
 
     /** Ends the stream, since something went wrong here. */
     synchronized void fail(Throwable e) {
-        if (phase != Phase.OVER) {
+        if (!isOver()) {
             refuse(guard.failed(e));
         }
+    }
+
+    /** Fails the call if Envoy has not ended the stream although it had the time. */
+    synchronized void insist() {
+        if (phase == Phase.ENDING && guard.nanoTime().getAsLong() - endBy >= 0) {
+            failCall();
+        }
+    }
+
+    private void failCall() {
+        phase = Phase.OVER;
+        guard.streams().ended(this);
+        envoy.fail(refused);
+    }
+
+    private boolean isOver() {
+        return phase == Phase.ENDING || phase == Phase.OVER;
     }
 
     private void open(ProcessingRequest request) {
@@ -168,6 +221,7 @@ final class GuardedStream {
     }
 
     private Opened enter(ProcessingRequest request) throws RejectedException {
+        requestId = requestId(request.getRequestHeaders());
         Announcement announcement = Announcement.read(request.getMetadataContext()
                 .getFilterMetadataOrDefault(Announcement.NAMESPACE, Struct.getDefaultInstance()));
         announced = announcement;
@@ -181,10 +235,23 @@ final class GuardedStream {
                 rule,
                 new Pin(rule),
                 new MessageAssembler(rule.messageLimit(), share),
+                new Remainder(share),
                 guard.clock().instant());
         opened = entered;
         phase = Phase.OPENING;
         return entered;
+    }
+
+    private static @Nullable String requestId(HttpHeaders headers) {
+        for (HeaderValue header : headers.getHeaders().getHeadersList()) {
+            if (header.getKey().equals("x-request-id")) {
+                String value = header.getRawValue().isEmpty()
+                        ? header.getValue()
+                        : header.getRawValue().toStringUtf8();
+                return REQUEST_ID.matcher(value).matches() ? value : null;
+            }
+        }
+        return null;
     }
 
     private static void checkModes(ProtocolConfiguration modes, MethodRule rule) throws RejectedException {
@@ -230,21 +297,50 @@ final class GuardedStream {
             return;
         }
         requestEnded = piece.isLast();
+        Remainder remainder = stream.remainder();
+        if (remainder.isThere() && held == 0 && !remainder.add(piece.bytes(), piece.at(), piece.length())) {
+            refuse(new Refusal(Reason.TOO_MUCH_UNFINISHED, "in front of a piece of " + piece.length() + " bytes"));
+            return;
+        }
         if (messages.isBetweenMessages()) {
-            goOn(held + 1);
+            goOn(remainder, held + 1);
             held = 0;
-        } else if (messages.endedInLastPiece() > 0) {
-            goOn(held);
-            held = 1;
-        } else {
+        } else if (messages.endedInLastPiece() == 0) {
             held++;
+        } else if (piece.length() <= Remainder.WAITS_IN_ENVOY) {
+            goOn(remainder, held);
+            held = 1;
+        } else if (!divide(remainder, piece, messages.wholeInLastPiece())) {
+            refuse(new Refusal(Reason.TOO_MUCH_UNFINISHED, "at the end of a piece of " + piece.length() + " bytes"));
+            return;
         }
         envoy.next();
     }
 
-    private void goOn(int pieces) {
+    /** Lets the whole messages of a piece go on, and takes the rest out of Envoy; whether there was room. */
+    private boolean divide(Remainder remainder, Piece piece, int whole) {
+        goOn(remainder, held);
+        held = 0;
+        ByteString front = ByteString.EMPTY;
+        if (remainder.isThere()) {
+            byte[] kept = remainder.take();
+            front = ByteString.copyFrom(kept, 0, kept.length - piece.length());
+        }
+        int end = piece.at() + piece.length();
+        if (!remainder.keep(piece.bytes(), piece.at() + whole, end)) {
+            return false;
+        }
+        envoy.answer(ProcessAnswer.pieceGoesOnAs(front.concat(ByteString.copyFrom(piece.bytes(), piece.at(), whole))));
+        return true;
+    }
+
+    /** Answers so many pieces; what was taken out before them goes on with the first. */
+    private void goOn(Remainder remainder, int pieces) {
         for (int i = 0; i < pieces; i++) {
-            envoy.answer(ProcessAnswer.PIECE_GOES_ON);
+            envoy.answer(
+                    remainder.isThere()
+                            ? ProcessAnswer.pieceGoesOnAs(UnsafeByteOperations.unsafeWrap(remainder.take()))
+                            : ProcessAnswer.PIECE_GOES_ON);
         }
     }
 
@@ -273,7 +369,7 @@ final class GuardedStream {
     }
 
     private synchronized void resume(Owner owner, Consumer<Owner.Living> then) {
-        if (phase == Phase.OVER) {
+        if (isOver()) {
             return;
         }
         asking = false;
@@ -296,24 +392,28 @@ final class GuardedStream {
         long noticed = opened == null || phase == Phase.OPENING
                 ? arrived
                 : guard.nanoTime().getAsLong();
-        leave();
+        refused = refusal.reason().status();
+        endBy = guard.nanoTime().getAsLong() + TO_END.toNanos();
+        leave(Phase.ENDING);
+        guard.streams().ending(this);
         guard.counts().ended(refusal.reason());
         Announcement who = announced;
         guard.report(
                 refusal,
                 who == null ? ANONYMOUS : who.principal(),
                 who == null ? "(not known)" : who.method(),
+                requestId,
                 noticed);
-        // The first says why, and the second keeps the gate closed whatever became of the first.
         envoy.answer(ProcessAnswer.end(refusal));
-        envoy.fail(refusal.reason().status());
+        envoy.next();
     }
 
-    private void leave() {
-        phase = Phase.OVER;
+    private void leave(Phase next) {
+        phase = next;
         Opened stream = opened;
         if (stream != null) {
             stream.messages().forget();
+            stream.remainder().forget();
             guard.streams().leave(this, stream.announcement().token().sandbox());
         }
     }
