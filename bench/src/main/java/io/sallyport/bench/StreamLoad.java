@@ -246,7 +246,8 @@ final class StreamLoad {
                     return false;
                 }
                 // All of a packed block, or so many of messages that each take the same room.
-                sendFrames(block.retainedSlice(0, block.readableBytes() * count / inBlock), count * size);
+                int framed = (int) ((long) block.readableBytes() * count / inBlock);
+                sendFrames(block.retainedSlice(0, framed), count * size);
                 sent += count;
                 return true;
             }

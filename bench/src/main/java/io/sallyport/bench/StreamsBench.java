@@ -22,7 +22,9 @@ import java.util.stream.IntStream;
 final class StreamsBench implements Bench {
     private static final int ROUNDS = 7;
     private static final int STREAMS = 4;
-    private static final int WARM_UP_SECONDS = 4;
+    // Counted, not timed: what the compiler has to see is pieces, however slow the machine is at the moment.
+    private static final long WARM_UP_BYTES = 1536L << 20;
+    private static final long WARM_UP_PIECES = 300_000;
     private static final int LINES = 100;
     private static final int SMALL = 200;
     private static final int CHUNK = 16 * 1024;
@@ -92,7 +94,7 @@ final class StreamsBench implements Bench {
         for (Comparison comparison : List.of(logs, smalls, packed, relay)) {
             comparison.measure(callers, times, seconds);
         }
-        Idle idle = idle(workbench, extAuthz, guarded, sink, small);
+        Idle idle = idle(workbench, extAuthz, guarded, sink);
         return String.format(
                 Locale.ROOT,
                 "streams logs_ratio=%.3f logs_vs_continue=%.3f small_vs_continue=%.3f packed_vs_continue=%.3f"
@@ -129,6 +131,7 @@ final class StreamsBench implements Bench {
     private static final class Comparison {
         final Series toBare = new Series();
         final Series toContinued = new Series();
+        private final Series cpuToContinued = new Series();
         private final String name;
         private final Kind kind;
         private final List<Way> ways;
@@ -140,28 +143,37 @@ final class StreamsBench implements Bench {
         }
 
         void measure(List<Caller> callers, int rounds, int seconds) throws IOException, InterruptedException {
+            int warmUp = (int) Math.min(
+                    kind.packed() ? Long.MAX_VALUE : WARM_UP_PIECES, WARM_UP_BYTES / kind.framed().length);
             for (Way way : ways) {
-                way.load().run(kind, callers, Duration.ofSeconds(WARM_UP_SECONDS));
+                way.load().runTimes(kind, callers, warmUp / callers.size());
             }
             for (int round = 0; round < rounds; round++) {
                 double[] rates = new double[ways.size()];
+                double[] cpu = new double[ways.size()];
                 String[] texts = new String[ways.size()];
                 for (int i = 0; i < ways.size(); i++) {
                     // Who is first changes, so that nobody always meets the machine as the same other left it.
                     int turn = (round + i) % ways.size();
                     Stretch stretch = stretch(ways.get(turn), callers, seconds);
                     rates[turn] = stretch.result().megabytes();
+                    cpu[turn] = stretch.envoyMicros() + stretch.guardMicros();
                     texts[turn] = stretch.toString();
                 }
                 toBare.add(rates[0] / rates[1]);
                 if (ways.size() > 2) {
                     toContinued.add(rates[0] / rates[2]);
+                    cpuToContinued.add(cpu[0] / cpu[2]);
                 }
                 System.out.printf("%s round %d: %s%n", name, round + 1, String.join(" | ", texts));
             }
             System.out.printf("%s, ratio to no guard %s%n", name, toBare.describe(3));
             if (ways.size() > 2) {
                 System.out.printf("%s, ratio to a processor that lets all go on %s%n", name, toContinued.describe(3));
+                System.out.printf(
+                        "%s, ratio of processor time of Envoy and guard to that %s%n",
+                        name,
+                        cpuToContinued.describe(3));
             }
         }
 
@@ -205,7 +217,18 @@ final class StreamsBench implements Bench {
     /** What an open stream costs ext-authz on which nothing happens, in KiB. */
     private record Idle(double heapKib, double residentKib) {}
 
-    private static Idle idle(Workbench workbench, Subject extAuthz, Way guarded, StreamSink sink, byte[] small)
+    /** Waits until so many messages have come through: each stream is open then, and pinned. */
+    private static void await(StreamSink sink, long messages) throws InterruptedException {
+        long end = System.nanoTime() + PATIENCE.toNanos();
+        while (sink.messages() < messages) {
+            if (System.nanoTime() > end) {
+                throw new Load.WrongAnswerException((messages - sink.messages()) + " idle streams did not open");
+            }
+            Thread.sleep(20);
+        }
+    }
+
+    private static Idle idle(Workbench workbench, Subject extAuthz, Way guarded, StreamSink sink)
             throws IOException, InterruptedException {
         int count = IDLE_SANDBOXES * IDLE_STREAMS_EACH;
         List<List<Caller>> connections = new ArrayList<>();
@@ -224,16 +247,10 @@ final class StreamsBench implements Bench {
         List<Channel> held = new ArrayList<>();
         try {
             for (List<Caller> callers : connections) {
-                byte[] message = logs(callers.getFirst().sandbox(), 1, small.length / 2);
+                byte[] message = logs(callers.getFirst().sandbox(), 1, SMALL / 2);
                 held.add(guarded.load().hold(Kind.of(PUSH, message, false), callers));
-            }
-            long end = System.nanoTime() + PATIENCE.toNanos();
-            while (sink.messages() < seen + count) {
-                if (System.nanoTime() > end) {
-                    throw new Load.WrongAnswerException(
-                            "of " + count + " idle streams only " + (sink.messages() - seen) + " opened");
-                }
-                Thread.sleep(50);
+                seen += callers.size();
+                await(sink, seen);
             }
             Thread.sleep(SETTLING);
             double heapKib = (Machine.liveHeapBytes(pid) - heap) / 1024.0 / count;

@@ -214,6 +214,7 @@ final class Workbench implements AutoCloseable {
                 listen: %s
                 policy: {preset: openshell-0.0}
                 upstreams: {ext-authz: "%s", issuer: "unix:%s/nobody", gateway: "%s"}
+                limits: {authorization: 5s}
                 """.formatted(listen, extAuthz, scratch, gateway));
         Path app = root.resolve("envoy-config/target/app");
         Process generate = new ProcessBuilder(
