@@ -1,8 +1,11 @@
 package io.sallyport.extauthz.guard;
 
+import com.google.protobuf.ByteString;
 import com.google.protobuf.MessageLite;
 import com.google.protobuf.Struct;
 import com.google.protobuf.Value;
+import io.envoyproxy.envoy.config.core.v3.HeaderMap;
+import io.envoyproxy.envoy.config.core.v3.HeaderValue;
 import io.envoyproxy.envoy.config.core.v3.Metadata;
 import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode;
 import io.envoyproxy.envoy.service.ext_proc.v3.HttpBody;
@@ -47,7 +50,7 @@ final class GuardStage implements Owners, LineageSource {
     static final String RELAY = "/openshell.v1.OpenShell/RelayStream";
     static final Duration LEEWAY = Duration.ofSeconds(60);
     static final Duration MAX_STALENESS = Duration.ofMinutes(5);
-    static final StreamLimits LIMITS = new StreamLimits(64, 1000, 8 << 20, Optional.empty());
+    static final StreamLimits LIMITS = new StreamLimits(64, 10_000, 8 << 20, Optional.empty());
 
     final TestTime time = new TestTime();
     final AccessPolicy policy = policy();
@@ -166,7 +169,7 @@ final class GuardStage implements Owners, LineageSource {
             envoy.waiting.add(bytes);
             take(ProcessingRequest.newBuilder()
                     .setRequestBody(HttpBody.newBuilder()
-                            .setBody(com.google.protobuf.ByteString.copyFrom(bytes))
+                            .setBody(ByteString.copyFrom(bytes))
                             .setEndOfStream(last))
                     .build());
             return this;
@@ -199,7 +202,11 @@ final class GuardStage implements Owners, LineageSource {
 
     static ProcessingRequest headers(Struct said, ProtocolConfiguration modes) {
         return ProcessingRequest.newBuilder()
-                .setRequestHeaders(HttpHeaders.getDefaultInstance())
+                .setRequestHeaders(HttpHeaders.newBuilder()
+                        .setHeaders(HeaderMap.newBuilder()
+                                .addHeaders(HeaderValue.newBuilder()
+                                        .setKey("x-request-id")
+                                        .setRawValue(ByteString.copyFromUtf8("req-1")))))
                 .setMetadataContext(Metadata.newBuilder().putFilterMetadata(Announcement.NAMESPACE, said))
                 .setProtocolConfig(modes)
                 .build();
