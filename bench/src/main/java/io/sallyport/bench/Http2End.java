@@ -168,9 +168,7 @@ abstract class Http2End extends ByteToMessageDecoder {
         }
         writer.writeSettings(
                 active,
-                Http2Settings.defaultSettings()
-                        .initialWindowSize(STREAM_WINDOW)
-                        .maxConcurrentStreams(STREAMS),
+                Http2Settings.defaultSettings().initialWindowSize(STREAM_WINDOW).maxConcurrentStreams(STREAMS),
                 active.newPromise());
         writer.writeWindowUpdate(
                 active, 0, CONNECTION_WINDOW - Http2CodecUtil.DEFAULT_WINDOW_SIZE, active.newPromise());
@@ -234,7 +232,8 @@ abstract class Http2End extends ByteToMessageDecoder {
         }
 
         @Override
-        public void onHeadersRead(ChannelHandlerContext active, int id, Http2Headers headers, int padding, boolean last) {
+        public void onHeadersRead(
+                ChannelHandlerContext active, int id, Http2Headers headers, int padding, boolean last) {
             if (!streams.containsKey(id)) {
                 opened(id);
             }

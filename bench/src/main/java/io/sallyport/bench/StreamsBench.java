@@ -143,8 +143,8 @@ final class StreamsBench implements Bench {
         }
 
         void measure(List<Caller> callers, int rounds, int seconds) throws IOException, InterruptedException {
-            int warmUp = (int) Math.min(
-                    kind.packed() ? Long.MAX_VALUE : WARM_UP_PIECES, WARM_UP_BYTES / kind.framed().length);
+            int warmUp = (int)
+                    Math.min(kind.packed() ? Long.MAX_VALUE : WARM_UP_PIECES, WARM_UP_BYTES / kind.framed().length);
             for (Way way : ways) {
                 way.load().runTimes(kind, callers, warmUp / callers.size());
             }
@@ -172,8 +172,7 @@ final class StreamsBench implements Bench {
                 System.out.printf("%s, ratio to a processor that lets all go on %s%n", name, toContinued.describe(3));
                 System.out.printf(
                         "%s, ratio of processor time of Envoy and guard to that %s%n",
-                        name,
-                        cpuToContinued.describe(3));
+                        name, cpuToContinued.describe(3));
             }
         }
 

@@ -146,9 +146,11 @@ final class Workbench implements AutoCloseable {
     /** The peer that allows everything. */
     Subject startAlwaysOk() throws IOException, InterruptedException {
         byte[] question = questions.about("sandbox-0", questions.token("sandbox-0"));
-        return startPeer(new Peer("always-ok", AlwaysOkMain.class, endpoint -> new Load(
-                        connect(endpoint), Checks.METHOD, 1, Checks::isOk)
-                .runTimes(Checks.request(question), 2000)));
+        return startPeer(new Peer(
+                "always-ok",
+                AlwaysOkMain.class,
+                endpoint -> new Load(connect(endpoint), Checks.METHOD, 1, Checks::isOk)
+                        .runTimes(Checks.request(question), 2000)));
     }
 
     /** The peer that lets every piece of every stream go on. */

@@ -38,7 +38,8 @@ class BootstrapTest {
                 .containsOnlyOnce("path: /other")
                 .containsOnlyOnce("path: /one")
                 .isEqualTo(Bootstrap.parse(GENERATED.replace(
-                                "stream-guard, endpoint: {pipe: {path: /one", "stream-guard, endpoint: {pipe: {path: /other"))
+                                "stream-guard, endpoint: {pipe: {path: /one",
+                                "stream-guard, endpoint: {pipe: {path: /other"))
                         .text());
     }
 

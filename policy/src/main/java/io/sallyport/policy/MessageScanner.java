@@ -63,8 +63,7 @@ public final class MessageScanner {
     /** A bit for each wire type that there is, groups left out. */
     private static final int WIRE_TYPES = 1 << VARINT | 1 << FIXED64 | 1 << LENGTH | 1 << FIXED32;
 
-    private static final VarHandle LONGS =
-            MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.nativeOrder());
+    private static final VarHandle LONGS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.nativeOrder());
     private static final long NOT_ASCII = 0x8080808080808080L;
 
     private MessageScanner() {}
