@@ -49,7 +49,8 @@ public final class IdleStreamsCost {
                 }
             }
             answered.await();
-            System.out.println("bytes per idle stream, both ends: " + (heap() - before) / STREAMS);
+            long bytes = (heap() - before) / STREAMS;
+            System.out.println("bytes per idle stream, both ends: " + bytes + ", with " + open.size() + " open");
         }
         channel.shutdownNow();
         server.shutdownNow();
