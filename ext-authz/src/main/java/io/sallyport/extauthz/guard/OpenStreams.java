@@ -62,20 +62,22 @@ public final class OpenStreams implements Iterable<GuardedStream> {
             count.decrementAndGet();
             throw new RejectedException(Reason.OVERLOADED, limits.total() + " streams are open");
         }
+        boolean[] room = {true};
         Share share = shares.compute(sandbox, (_, known) -> {
             Share its = known == null ? new Share() : known;
-            its.streams++;
+            room[0] = its.streams < limits.perSandbox();
+            its.streams += room[0] ? 1 : 0;
             return its;
         });
+        if (!room[0]) {
+            count.decrementAndGet();
+            throw new RejectedException(Reason.TOO_MANY_STREAMS, limits.perSandbox() + " of the sandbox are open");
+        }
         open.add(stream);
         // After it can be found: whoever drains either finds it or is found here.
         if (draining) {
             leave(stream, sandbox);
             throw new RejectedException(Reason.SHUTTING_DOWN, "");
-        }
-        if (share.streams > limits.perSandbox()) {
-            leave(stream, sandbox);
-            throw new RejectedException(Reason.TOO_MANY_STREAMS, limits.perSandbox() + " of the sandbox are open");
         }
         return share;
     }

@@ -49,7 +49,8 @@ final class Questions<K> {
         CompletableFuture<Boolean> begin() {
             try {
                 return begin.get();
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
+                // It was not begun. Its place must be free again, and whoever asks has others to look after.
                 return CompletableFuture.completedFuture(false);
             }
         }

@@ -51,8 +51,30 @@ public final class StreamLife {
     /** A place in a sandbox's lineage. */
     private record Line(SandboxId sandbox, Lineage place) {}
 
-    /** Looks at every stream once. Whatever goes wrong ends the stream that it went wrong with. */
+    /**
+     * Looks at every stream once. Whatever goes wrong ends the stream that it went wrong with, or all of them where that
+     * cannot be told; it never ends the looking, without which nothing would be cut any more.
+     */
     public void look() {
+        try {
+            lookAtEach();
+        } catch (RuntimeException | Error e) {
+            endAll(e);
+        }
+    }
+
+    private void endAll(Throwable cause) {
+        for (GuardedStream stream : guard.streams()) {
+            try {
+                stream.fail(cause);
+            } catch (RuntimeException | Error e) {
+                // It is over as far as we are concerned: from now on it gets no answer. The others are to hear of it.
+                cause.addSuppressed(e);
+            }
+        }
+    }
+
+    private void lookAtEach() {
         Instant now = guard.clock().instant();
         Map<Line, List<GuardedStream>> ended = new HashMap<>();
         Set<SandboxId> unsure = new HashSet<>();

@@ -9,7 +9,10 @@ import static io.sallyport.extauthz.guard.GuardStage.hello;
 import static io.sallyport.extauthz.guard.GuardStage.logs;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.protobuf.ListValue;
 import com.google.protobuf.MessageLite;
+import com.google.protobuf.NullValue;
+import com.google.protobuf.Value;
 import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode;
 import io.envoyproxy.envoy.service.ext_proc.v3.HttpBody;
 import io.envoyproxy.envoy.service.ext_proc.v3.HttpHeaders;
@@ -27,6 +30,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -262,6 +266,43 @@ class GuardedStreamTest {
         assertThat(stage.streams.size()).isZero();
     }
 
+    /** Struct has one kind of number, and kinds of values that are none. */
+    @ParameterizedTest
+    @ValueSource(strings = {"generation", "issued_at", "token_expires"})
+    void numbersThatAreNone(String field) {
+        for (Value value : List.of(
+                Value.newBuilder().setNumberValue(Double.NaN).build(),
+                Value.newBuilder().setNumberValue(Double.POSITIVE_INFINITY).build(),
+                Value.newBuilder().setNumberValue(Double.NEGATIVE_INFINITY).build(),
+                Value.newBuilder().setNumberValue(-1).build(),
+                Value.newBuilder().setNumberValue(1.5).build(),
+                Value.newBuilder().setNumberValue(1e300).build(),
+                Value.newBuilder().setNumberValue(0x1p54).build(),
+                Value.newBuilder().setBoolValue(true).build(),
+                Value.newBuilder().setNullValue(NullValue.NULL_VALUE).build(),
+                Value.newBuilder().setListValue(ListValue.getDefaultInstance()).build(),
+                Value.getDefaultInstance(),
+                GuardStage.text("3"))) {
+            Running running = stage.stream("alpha", LOGS);
+            running.said.putFields(field, value);
+
+            assertThat(running.begin().ended()).as("%s", value).isEqualTo(Reason.STREAM_UNGUARDED);
+        }
+        assertThat(stage.streams.size()).isZero();
+    }
+
+    /** The largest that a number can be ends nobody's looking. */
+    @Test
+    void aTokenThatEndsInAgesLives() {
+        Running running = stage.stream("alpha", LOGS);
+        running.said.putFields(
+                "token_expires", Value.newBuilder().setNumberValue(0x1p53).build());
+        running.begin();
+        new StreamLife(stage.guard, stage, GuardStage.MAX_STALENESS, Optional.empty()).look();
+
+        assertThat(running.ended()).isNull();
+    }
+
     @Test
     void aStreamOfAnotherPolicyOrMethod() {
         Running policy = stage.stream("alpha", LOGS);
@@ -457,6 +498,35 @@ class GuardedStreamTest {
         assertThat(small.open("gamma", LOGS).ended()).isNull();
         assertThat(small.open("delta", LOGS).ended()).isEqualTo(Reason.OVERLOADED);
         assertThat(small.streams.size()).isEqualTo(4);
+    }
+
+    /** Two come at once for the last place: one gets it, and one does not. */
+    @Test
+    void theLastPlaceIsGivenAwayOnce() throws Exception {
+        GuardStage small = new GuardStage(new StreamLimits(2, 100, 1 << 20, Optional.empty()));
+        try (ExecutorService threads = Executors.newFixedThreadPool(2)) {
+            for (int round = 0; round < 300; round++) {
+                Running first = small.open("alpha", RELAY);
+                CyclicBarrier both = new CyclicBarrier(2);
+                List<Future<Running>> comers = new ArrayList<>();
+                for (int i = 0; i < 2; i++) {
+                    Running comer = small.stream("alpha", RELAY);
+                    comers.add(threads.submit(() -> {
+                        both.await();
+                        return comer.begin();
+                    }));
+                }
+                List<Running> all = new ArrayList<>(List.of(first));
+                for (Future<Running> each : comers) {
+                    all.add(each.get());
+                }
+                assertThat(all.stream().filter(running -> running.envoy.ended == null))
+                        .as("round %d", round)
+                        .hasSize(2);
+                all.forEach(running -> running.stream.cancelled());
+                assertThat(small.streams.size()).isZero();
+            }
+        }
     }
 
     @Test

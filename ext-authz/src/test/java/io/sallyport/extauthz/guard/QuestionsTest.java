@@ -86,6 +86,19 @@ class QuestionsTest {
         assertThat(begun).containsExactly("b", "c", "a", "c");
     }
 
+    /** A class that cannot be loaded, say: its place is free for the next question. */
+    @Test
+    void anErrorTakesNoPlaceForEver() {
+        for (String about : List.of("a", "b", "c")) {
+            questions.ask(about, () -> {
+                throw new LinkageError("broken");
+            });
+        }
+        var _ = ask("d");
+
+        assertThat(begun).containsExactly("d");
+    }
+
     /** Ten thousand streams expire in the same second, and the answers are there at once. */
     @Test
     void aLongRowDoesNotNest() {

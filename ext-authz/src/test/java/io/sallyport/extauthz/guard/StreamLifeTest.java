@@ -8,6 +8,7 @@ import static io.sallyport.extauthz.guard.GuardStage.logs;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sallyport.base.Reason;
+import io.sallyport.base.audit.AuditEvent;
 import io.sallyport.extauthz.TestTime;
 import io.sallyport.extauthz.guard.GuardStage.Running;
 import io.sallyport.extauthz.guard.LineageSource.Answer;
@@ -18,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -216,6 +218,61 @@ class StreamLifeTest {
 
         assertThat(broken.ended()).isEqualTo(Reason.INTERNAL);
         assertThat(other.envoy.ended).isNull();
+    }
+
+    /** An error in a question ends no looking: an exception out of a look would be the last one. */
+    @Test
+    void anErrorInAQuestionEndsNoLooking() {
+        Running asked = stage.open("alpha", RELAY);
+        Running other = stage.new Running(GuardStage.token("beta", Instant.MAX), RELAY).begin();
+        StreamLife failing = new StreamLife(
+                stage.guard,
+                (_, _) -> {
+                    throw new LinkageError("broken");
+                },
+                MAX_STALENESS,
+                Optional.empty());
+        stage.time.advance(HOUR.plus(GuardStage.LEEWAY).plus(MOMENT));
+        failing.look();
+        assertThat(asked.envoy.ended).isNull();
+
+        stage.owners.put("beta", new Owner.Barred(Reason.TOKEN_REVOKED, ""));
+        failing.look();
+        assertThat(other.ended()).isEqualTo(Reason.TOKEN_REVOKED);
+        stage.time.advance(MAX_STALENESS);
+        failing.look();
+        assertThat(asked.ended()).isEqualTo(Reason.TOKEN_EXPIRED);
+    }
+
+    /** Streams that nobody could look at are not left to themselves, and the next look is as any other. */
+    @Test
+    void aLookThatFailsAsAWholeEndsAllStreams() {
+        Running one = stage.open("alpha", RELAY);
+        Running two = stage.open("beta", LOGS);
+        AtomicBoolean broken = new AtomicBoolean(true);
+        Guard failing = new Guard(
+                stage.policy,
+                GuardStage.LEEWAY,
+                stage,
+                stage.streams,
+                stage.counts,
+                stage.audited::add,
+                () -> {
+                    if (broken.getAndSet(false)) {
+                        throw new LinkageError("broken");
+                    }
+                    return stage.time.instant();
+                },
+                stage.time);
+        StreamLife its = new StreamLife(failing, stage, MAX_STALENESS, Optional.empty());
+        its.look();
+        assertThat(stage.audited).extracting(AuditEvent::reason).containsExactly(Reason.INTERNAL, Reason.INTERNAL);
+        assertThat(List.of(one, two)).allMatch(running -> running.envoy.ended != null);
+
+        Running next = stage.open("alpha", LOGS);
+        stage.owners.put("alpha", new Owner.Barred(Reason.SANDBOX_STOPPED, ""));
+        its.look();
+        assertThat(next.ended()).isEqualTo(Reason.SANDBOX_STOPPED);
     }
 
     private record FailingFor(String id, Owners others) implements Owners {
