@@ -1,24 +1,37 @@
 package io.sallyport.extauthz;
 
 import com.google.protobuf.ByteString;
+import com.google.protobuf.Value;
 import io.envoyproxy.envoy.config.core.v3.Address;
+import io.envoyproxy.envoy.config.core.v3.Metadata;
 import io.envoyproxy.envoy.config.core.v3.SocketAddress;
+import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode;
 import io.envoyproxy.envoy.service.auth.v3.AttributeContext;
 import io.envoyproxy.envoy.service.auth.v3.AttributeContext.HttpRequest;
 import io.envoyproxy.envoy.service.auth.v3.AuthorizationGrpc;
 import io.envoyproxy.envoy.service.auth.v3.CheckRequest;
+import io.envoyproxy.envoy.service.ext_proc.v3.ExternalProcessorGrpc;
+import io.envoyproxy.envoy.service.ext_proc.v3.HttpBody;
+import io.envoyproxy.envoy.service.ext_proc.v3.HttpHeaders;
+import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
+import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingResponse;
+import io.envoyproxy.envoy.service.ext_proc.v3.ProtocolConfiguration;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
+import io.grpc.stub.StreamObserver;
 import io.netty.channel.EventLoopGroup;
 import io.sallyport.base.Logging;
 import io.sallyport.base.net.Endpoint;
 import io.sallyport.base.net.GrpcChannels;
 import io.sallyport.base.net.GrpcServers;
 import io.sallyport.base.settings.InvalidSettingsException;
+import io.sallyport.extauthz.guard.Announcement;
 import io.sallyport.identity.Ed25519;
 import io.sallyport.identity.GatewayId;
 import io.sallyport.identity.KeyDirectory;
 import io.sallyport.identity.Lineage;
+import io.sallyport.identity.Principal;
+import io.sallyport.identity.PrincipalHeader;
 import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
 import io.sallyport.identity.SandboxTokenMinter;
@@ -32,9 +45,13 @@ import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
@@ -161,7 +178,74 @@ public final class AotTraining {
             ask(stub, digest, "Health", "", new byte[0]);
             ask(stub, digest, "GetSandboxConfig", "Bearer " + token + "A", byId);
             ask(stub, digest, "GetSandboxConfig", "", byId);
+            guard(channel, digest, id);
         }
+    }
+
+    /** A stream as Envoy hands it over: a whole message, one in two pieces, one that names another sandbox. */
+    private static void guard(ManagedChannel channel, String digest, String id) {
+        SandboxClaims token = claims(id, 0, "training");
+        BlockingQueue<ProcessingResponse> answers = new LinkedBlockingQueue<>();
+        CountDownLatch over = new CountDownLatch(1);
+        StreamObserver<ProcessingRequest> envoy = ExternalProcessorGrpc.newStub(channel)
+                .process(new StreamObserver<>() {
+                    @Override
+                    public void onNext(ProcessingResponse answer) {
+                        answers.add(answer);
+                    }
+
+                    @Override
+                    public void onError(Throwable failure) {
+                        over.countDown();
+                    }
+
+                    @Override
+                    public void onCompleted() {
+                        over.countDown();
+                    }
+                });
+        String principal = PrincipalHeader.format(new Principal.Sandbox(token.sandbox(), token));
+        envoy.onNext(ProcessingRequest.newBuilder()
+                .setRequestHeaders(HttpHeaders.getDefaultInstance())
+                .setMetadataContext(Metadata.newBuilder()
+                        .putFilterMetadata(
+                                Announcement.NAMESPACE,
+                                Announcement.of(token, digest).toBuilder()
+                                        .putFields("principal", text(principal))
+                                        .putFields("sandbox_id", text(id))
+                                        .putFields("method", text(SERVICE + "PushSandboxLogs"))
+                                        .build()))
+                .setProtocolConfig(ProtocolConfiguration.newBuilder().setRequestBodyMode(BodySendMode.STREAMED))
+                .build());
+        byte[] own = frame(message(1, id));
+        int half = own.length / 2;
+        for (byte[] piece : List.of(
+                own,
+                Arrays.copyOf(own, half),
+                Arrays.copyOfRange(own, half, own.length),
+                frame(message(1, "another")))) {
+            envoy.onNext(ProcessingRequest.newBuilder()
+                    .setRequestBody(HttpBody.newBuilder().setBody(ByteString.copyFrom(piece)))
+                    .build());
+        }
+        try {
+            // The headers, three pieces, the end.
+            for (int i = 0; i < 5; i++) {
+                if (answers.poll(10, TimeUnit.SECONDS) == null) {
+                    throw new IllegalStateException("the stream guard does not answer");
+                }
+            }
+            envoy.onCompleted();
+            if (!over.await(10, TimeUnit.SECONDS)) {
+                throw new IllegalStateException("the stream guard does not end");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static Value text(String value) {
+        return Value.newBuilder().setStringValue(value).build();
     }
 
     private static void ask(
@@ -170,11 +254,7 @@ public final class AotTraining {
             String method,
             String authorization,
             byte[] message) {
-        byte[] body = ByteBuffer.allocate(5 + message.length)
-                .put((byte) 0)
-                .putInt(message.length)
-                .put(message)
-                .array();
+        byte[] body = frame(message);
         HttpRequest.Builder http = HttpRequest.newBuilder()
                 .setMethod("POST")
                 .setPath(SERVICE + method)
@@ -201,14 +281,26 @@ public final class AotTraining {
     }
 
     private static String token(SandboxTokenMinter minter, String id, int number) {
+        return minter.mint(claims(id, number, minter.keyId()));
+    }
+
+    private static SandboxClaims claims(String id, int number, String key) {
         Instant now = InstantSource.system().instant();
-        return minter.mint(new SandboxClaims(
+        return new SandboxClaims(
                 new SandboxId(id),
                 Optional.of("training-" + number),
                 Optional.of(new Lineage("training", number)),
                 now,
                 now.plus(Duration.ofHours(1)),
-                minter.keyId()));
+                key);
+    }
+
+    private static byte[] frame(byte[] message) {
+        return ByteBuffer.allocate(5 + message.length)
+                .put((byte) 0)
+                .putInt(message.length)
+                .put(message)
+                .array();
     }
 
     /** A message of one string field. */
