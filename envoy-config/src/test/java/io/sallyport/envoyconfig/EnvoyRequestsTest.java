@@ -19,9 +19,11 @@ import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -90,6 +92,31 @@ class EnvoyRequestsTest {
                 .containsEntry("x-sandbox-id", "alpha")
                 .containsEntry("x-of-the-clients-own", "kept");
         assertThat(arrival.headers().keySet()).noneMatch(name -> name.startsWith("x-envoy"));
+    }
+
+    /** More than the gateway takes on one connection come at once, before it has said how many it takes. */
+    @Test
+    void aBurstOnAFreshConnectionToTheGatewayIsNotRefused(@TempDir Path directory) throws Exception {
+        try (LiveEnvoy fresh = LiveEnvoy.start(directory, new SettingsText())) {
+            fresh.gateway().silent(true);
+            fresh.gateway().accepting(false);
+            List<RawHttp2> clients = new ArrayList<>();
+            for (int i = 0; i < 4; i++) {
+                RawHttp2 each = fresh.connect();
+                clients.add(each);
+                for (int call = 0; call < 80; call++) {
+                    each.open(grpc(ProbePolicy.SANDBOX), false).data(ALPHA, true);
+                }
+            }
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+            while (fresh.extAuthz().asked().size() < 320) {
+                assertThat(System.nanoTime()).isLessThan(deadline);
+                Thread.sleep(20);
+            }
+            fresh.gateway().accepting(true);
+            fresh.gateway().awaitBody(320L * ALPHA.length);
+            clients.forEach(RawHttp2::close);
+        }
     }
 
     @Test

@@ -62,8 +62,10 @@ final class RecordingUpstream implements AutoCloseable {
                         channel.pipeline()
                                 .addLast(Http2FrameCodecBuilder.forServer()
                                         .validateHeaders(false)
-                                        .initialSettings(
-                                                Http2Settings.defaultSettings().maxHeaderListSize(1 << 20))
+                                        // As many streams as a server should allow, and many do.
+                                        .initialSettings(Http2Settings.defaultSettings()
+                                                .maxConcurrentStreams(100)
+                                                .maxHeaderListSize(1 << 20))
                                         .build())
                                 .addLast(new Http2MultiplexHandler(new ChannelInitializer<>() {
                                     @Override
@@ -170,6 +172,11 @@ final class RecordingUpstream implements AutoCloseable {
             received += bytes;
             progress.notifyAll();
         }
+    }
+
+    /** From now on connections wait to be accepted, or are accepted again. */
+    void accepting(boolean accepting) {
+        server.config().setAutoRead(accepting);
     }
 
     /** From now on calls stay unanswered, or are answered again. */
