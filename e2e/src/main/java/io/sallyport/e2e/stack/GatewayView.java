@@ -33,6 +33,16 @@ public final class GatewayView {
         return GatewayRecord.sightings(get("/seen?since=" + number));
     }
 
+    /** What arrived with the header {@code x-test-tag: TAG}. */
+    public List<Sighting> tagged(String tag) {
+        return GatewayRecord.sightings(get("/seen?tag=" + URLEncoder.encode(tag, StandardCharsets.UTF_8)));
+    }
+
+    /** Reads all streams that asked not to be read. */
+    public void open() {
+        get("/open");
+    }
+
     /** Makes a sandbox known to the gateway. */
     public void know(KnownSandbox sandbox) {
         get("/sandboxes?add=" + URLEncoder.encode(sandbox.spelling(), StandardCharsets.UTF_8));
