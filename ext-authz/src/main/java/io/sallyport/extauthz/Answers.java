@@ -15,6 +15,7 @@ import io.envoyproxy.envoy.type.v3.HttpStatus;
 import io.envoyproxy.envoy.type.v3.StatusCode;
 import io.sallyport.base.Reason;
 import io.sallyport.extauthz.Decision.Traveller;
+import io.sallyport.extauthz.guard.Announcement;
 import io.sallyport.identity.Principal;
 import io.sallyport.identity.PrincipalHeader;
 import io.sallyport.identity.SandboxClaims;
@@ -42,6 +43,7 @@ final class Answers {
     private static final byte[] NOTHING = {};
 
     private final boolean stripCredentials;
+    private final String policyDigest;
     private final Map<Reason, Answer> denials = new EnumMap<>(Reason.class);
     /** What all answers about a sandbox have in common: its name. A token of it adds no more than its end. */
     private final Cache<SandboxId, byte[]> sandboxes = Caffeine.newBuilder()
@@ -56,10 +58,12 @@ final class Answers {
 
     /**
      * @param stripCredentials whether {@code authorization} ends here
+     * @param policyDigest the policy's, told to the stream guard
      * @param developer the developer's principal, where there is one
      */
-    Answers(boolean stripCredentials, Optional<Principal.User> developer) {
+    Answers(boolean stripCredentials, String policyDigest, Optional<Principal.User> developer) {
         this.stripCredentials = stripCredentials;
+        this.policyDigest = policyDigest;
         for (Reason reason : Reason.values()) {
             if (reason.statusCode() != io.grpc.Status.Code.OK) {
                 denials.put(reason, new Answer(denial(reason).toByteArray()));
@@ -86,6 +90,9 @@ final class Answers {
     /** The answer to a request that goes to the gateway. */
     Answer allow(OpenMethod method, Traveller traveller) {
         return switch (traveller) {
+            case Traveller.OfSandbox(Principal.Sandbox principal)
+            when method.rule().guarded() ->
+                new Answer(about(principal), about(principal.token()), method.answer(), announce(principal.token()));
             case Traveller.OfSandbox(Principal.Sandbox principal) ->
                 new Answer(about(principal), about(principal.token()), method.answer());
             case Traveller.Developer() -> {
@@ -129,6 +136,14 @@ final class Answers {
         return token.expiresAt().equals(Instant.MAX)
                 ? NOTHING
                 : tokenEnd.at(token.expiresAt().getEpochSecond());
+    }
+
+    /** What the stream guard needs to know beyond what every answer says. */
+    private byte[] announce(SandboxClaims token) {
+        return CheckResponse.newBuilder()
+                .setDynamicMetadata(Announcement.of(token, policyDigest))
+                .build()
+                .toByteArray();
     }
 
     /** What all allowing answers about a method have in common: for {@link OpenMethod#answer}. */

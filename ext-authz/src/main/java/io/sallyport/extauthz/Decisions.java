@@ -2,6 +2,7 @@ package io.sallyport.extauthz;
 
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
+import io.sallyport.base.audit.LoggableNames;
 import io.sallyport.extauthz.Decision.Allow;
 import io.sallyport.extauthz.Decision.Deny;
 import io.sallyport.extauthz.Decision.Traveller;
@@ -43,7 +44,6 @@ final class Decisions {
     static final int SMALL_BODY = 16 * 1024;
 
     private static final Pattern PATH = Pattern.compile("/[A-Za-z0-9_.]{1,200}/[A-Za-z0-9_]{1,100}");
-    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._-]{1,253}");
     private static final String DEFAULT_WORKSPACE = "default";
     private static final String ANONYMOUS = PrincipalHeader.format(new Principal.Anonymous());
 
@@ -111,8 +111,8 @@ final class Decisions {
         if (rule.access() == MethodRule.Access.CLOSED) {
             return deny(Reason.METHOD_CLOSED, "");
         }
-        if (rule.sandboxCallable() && rule.streaming() != Streaming.UNARY) {
-            return deny(Reason.METHOD_CLOSED, "a stream that sandboxes may open needs a guard, which is not there yet");
+        if (rule.sandboxCallable() && rule.streaming() != Streaming.UNARY && !rule.guarded()) {
+            return deny(Reason.METHOD_CLOSED, "a stream that the stream guard cannot hold");
         }
         if (!"application/grpc".equals(call.contentType()) && !"application/grpc+proto".equals(call.contentType())) {
             return deny(Reason.CONTENT_TYPE, "");
@@ -230,6 +230,10 @@ final class Decisions {
             return deny(Reason.SANDBOX_HEADER, principal, header, "");
         }
         MethodRule rule = method.rule();
+        if (rule.guarded()) {
+            // What it says is the stream guard's to read, as it comes.
+            return new Allow(method, new Traveller.OfSandbox(principal));
+        }
         // Of a body that crosses the limit with its last frame, Envoy brings a part, and says how long the whole is.
         long size = Math.max(call.size(), call.body().remaining());
         if (size > rule.bodyLimit()) {
@@ -278,16 +282,7 @@ final class Decisions {
     }
 
     private static Deny deny(Reason reason, Principal principal, @Nullable String asked, String detail) {
-        return new Deny(reason, PrincipalHeader.format(principal), asked == null ? null : loggableName(asked), detail);
-    }
-
-    /** A name as it may stand in a log: a request can put anything where a name belongs, a token too. */
-    private static String loggableName(String asked) {
-        int slash = asked.indexOf('/');
-        boolean names = slash < 0
-                ? NAME.matcher(asked).matches()
-                : NAME.matcher(asked.substring(0, slash)).matches()
-                        && NAME.matcher(asked.substring(slash + 1)).matches();
-        return names ? asked : asked.isEmpty() ? "" : "(not a name)";
+        return new Deny(
+                reason, PrincipalHeader.format(principal), asked == null ? null : LoggableNames.of(asked), detail);
     }
 }

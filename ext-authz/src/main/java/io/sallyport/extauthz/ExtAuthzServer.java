@@ -10,6 +10,12 @@ import io.sallyport.base.net.GrpcServers;
 import io.sallyport.base.net.ListeningServer;
 import io.sallyport.base.net.SocketFile;
 import io.sallyport.extauthz.Decisions.UserMethods;
+import io.sallyport.extauthz.guard.Guard;
+import io.sallyport.extauthz.guard.GuardService;
+import io.sallyport.extauthz.guard.OpenStreams;
+import io.sallyport.extauthz.guard.StreamCounts;
+import io.sallyport.extauthz.guard.StreamLife;
+import io.sallyport.extauthz.guard.StreamsPage;
 import io.sallyport.identity.AssertionMinter;
 import io.sallyport.identity.AuthenticatorChain;
 import io.sallyport.identity.CachedSandboxTokens;
@@ -30,12 +36,14 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongSupplier;
@@ -49,11 +57,17 @@ final class ExtAuthzServer implements AutoCloseable {
     /** Decisions that take time, at once. More would only wait for each other. */
     private static final int MAX_UNDER_WAY = 1024;
 
-    /** Questions of one connection of Envoy's at once; its circuit breaker asks for fewer. */
+    /** Questions of one connection of Envoy's at once, beside streams; its circuit breaker asks for fewer. */
     private static final int MAX_CALLS = 2048;
 
     /** Room for everything in a question that is not the body: Envoy takes 60 KiB of headers by default. */
     private static final int HEADER_ROOM = 128 * 1024;
+
+    /** What Envoy may have gathered of a stream beyond its largest message when it hands over a piece. */
+    private static final int PIECE_ROOM = 1024 * 1024;
+
+    /** Envoy pings every second to notice a process that hangs; a ping that comes a little early is not too many. */
+    private static final Duration SHORTEST_PING = Duration.ofMillis(500);
 
     private static final ListeningServer.Access FOR_ITS_GROUP =
             new ListeningServer.Access(SocketFile.Neighbours.ANYBODY, "rw-rw----");
@@ -71,6 +85,7 @@ final class ExtAuthzServer implements AutoCloseable {
 
     private final EventLoopGroup loops;
     private final ExecutorService threads;
+    private final ScheduledExecutorService looking;
     private final Keys keys;
     private final AuditLog audit;
     private final Parts parts;
@@ -82,6 +97,7 @@ final class ExtAuthzServer implements AutoCloseable {
     private ExtAuthzServer(
             EventLoopGroup loops,
             ExecutorService threads,
+            ScheduledExecutorService looking,
             Keys keys,
             AuditLog audit,
             Parts parts,
@@ -90,6 +106,7 @@ final class ExtAuthzServer implements AutoCloseable {
             Optional<MetricsServer> metrics) {
         this.loops = loops;
         this.threads = threads;
+        this.looking = looking;
         this.keys = keys;
         this.audit = audit;
         this.parts = parts;
@@ -99,7 +116,14 @@ final class ExtAuthzServer implements AutoCloseable {
     }
 
     /** What decides, and what keeps it informed. */
-    private record Parts(CheckService check, Issuers issuers, Feed feed, Readiness readiness, MetricsPage metrics) {}
+    private record Parts(
+            CheckService check,
+            GuardService guard,
+            StreamLife life,
+            Issuers issuers,
+            Feed feed,
+            Readiness readiness,
+            Map<String, MetricsServer.Page> pages) {}
 
     /**
      * The keys, followed while the service runs.
@@ -154,6 +178,7 @@ final class ExtAuthzServer implements AutoCloseable {
         health.setStatus(CheckMethod.SERVICE, ServingStatus.NOT_SERVING);
         Answers answers = new Answers(
                 settings.stripCredentials(),
+                settings.policy().digest(),
                 settings.developerUser().map(name -> new Principal.User(name, "developer")));
 
         Parts parts = parts(settings, keys, signatures.get(), answers, health, audit, threads, loops);
@@ -162,19 +187,28 @@ final class ExtAuthzServer implements AutoCloseable {
                 FOR_ITS_GROUP,
                 loops,
                 builder -> builder.directExecutor()
-                        .maxConcurrentCallsPerConnection(MAX_CALLS)
-                        .maxInboundMessageSize(largestBody(settings) + HEADER_ROOM)
-                        .permitKeepAliveTime(1, TimeUnit.SECONDS)
+                        .maxConcurrentCallsPerConnection(
+                                MAX_CALLS + settings.streams().total())
+                        .maxInboundMessageSize(largestQuestion(settings))
+                        .permitKeepAliveTime(SHORTEST_PING.toMillis(), TimeUnit.MILLISECONDS)
                         .permitKeepAliveWithoutCalls(true)
                         .addService(health.getHealthService())
-                        .addService(parts.check().definition()));
+                        .addService(parts.check().definition())
+                        .addService(parts.guard().definition()));
+        ScheduledExecutorService looking = Executors.newSingleThreadScheduledExecutor(
+                Thread.ofPlatform().daemon().name("stream-life").factory());
+        var _ = looking.scheduleWithFixedDelay(
+                parts.life()::look,
+                StreamLife.INTERVAL.toMillis(),
+                StreamLife.INTERVAL.toMillis(),
+                TimeUnit.MILLISECONDS);
         Optional<MetricsServer> metrics = settings.metrics().isPresent()
-                ? Optional.of(MetricsServer.start(settings.metrics().get(), parts.metrics()::text))
+                ? Optional.of(MetricsServer.start(settings.metrics().get(), parts.pages()))
                 : Optional.empty();
         keys.follow(settings.keyPoll(), health);
         parts.feed().start();
         warnAbout(settings);
-        return new ExtAuthzServer(loops, threads, keys, audit, parts, health, listening, metrics);
+        return new ExtAuthzServer(loops, threads, looking, keys, audit, parts, health, listening, metrics);
     }
 
     /** Where the numbers are served, when the settings say so. */
@@ -205,8 +239,8 @@ final class ExtAuthzServer implements AutoCloseable {
                         .maxInboundMessageSize(MAX_FEED_MESSAGE)
                         .build())
                 .toList());
-        SandboxRecords records =
-                new SandboxRecords(new IssuerRecords(issuers, assertions, settings.issuerTimeout()), nanoTime);
+        IssuerCalls calls = new IssuerCalls(issuers, assertions, settings.issuerTimeout());
+        SandboxRecords records = new SandboxRecords(new IssuerRecords(calls), nanoTime);
         Revocations revocations = new Revocations();
         Freshness freshness = new Freshness(settings.maxStaleness(), settings.whenStale(), nanoTime, clock);
         Readiness readiness = new Readiness(freshness, serving -> setHealth(health, serving), nanoTime);
@@ -240,23 +274,45 @@ final class ExtAuthzServer implements AutoCloseable {
                 new AuthenticatorChain(List.of(tokens)),
                 new AuthenticatorChain(List.of(new RenewableTokenAuthenticator(verifier, settings.renewalWindow()))),
                 new ConnectionFailures(settings.maxFailedCredentials(), Duration.ofMinutes(1), nanoTime));
+        Standing standing = new Standing(revocations, freshness);
         Decisions decisions = new Decisions(
                 settings.policy().rules(),
                 settings.policy().digest(),
                 answers::about,
                 callers,
-                new Standing(revocations, freshness),
+                standing,
                 records,
                 settings.userMethods(),
                 settings.developerUser().isPresent());
         CheckService check = new CheckService(
                 decisions, answers, assertions, audit, counts, threads, MAX_UNDER_WAY, clock, nanoTime);
+        OpenStreams streams = new OpenStreams(settings.streams());
+        StreamCounts streamCounts = new StreamCounts();
+        Guard guard = new Guard(
+                settings.policy(),
+                settings.tokens().leeway(),
+                new StandingOwners(standing, records),
+                streams,
+                streamCounts,
+                audit,
+                clock,
+                nanoTime);
+        MetricsPage metrics =
+                new MetricsPage(feed, reader, freshness, revocations, records, counts, streams, streamCounts);
         return new Parts(
                 check,
+                new GuardService(guard),
+                new StreamLife(
+                        guard,
+                        new IssuerLineages(calls),
+                        settings.maxStaleness(),
+                        settings.streams().maxAge()),
                 issuers,
                 feed,
                 readiness,
-                new MetricsPage(feed, reader, freshness, revocations, records, counts));
+                Map.of(
+                        "/metrics", new MetricsServer.Page(MetricsPage.CONTENT_TYPE, metrics::text),
+                        "/streams", new MetricsServer.Page(StreamsPage.CONTENT_TYPE, new StreamsPage(streams)::text)));
     }
 
     /** Another one at every start: what was acknowledged under the old name is not known any more. */
@@ -280,6 +336,11 @@ final class ExtAuthzServer implements AutoCloseable {
     /** One loop answers several times what Envoy can ask on a core; the other half is for signatures, and for Envoy. */
     static int eventLoops() {
         return Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 4);
+    }
+
+    private static int largestQuestion(ExtAuthzSettings settings) {
+        return Math.max(largestBody(settings), ExtAuthzSettings.largestMessage(settings.policy()) + PIECE_ROOM)
+                + HEADER_ROOM;
     }
 
     private static int largestBody(ExtAuthzSettings settings) {
@@ -316,6 +377,7 @@ final class ExtAuthzServer implements AutoCloseable {
         }
         health.enterTerminalState();
         parts.check().drain();
+        parts.guard().drain();
         Server server = listening.server();
         server.shutdown();
         try {
@@ -331,6 +393,7 @@ final class ExtAuthzServer implements AutoCloseable {
         keys.close();
         metrics.ifPresent(MetricsServer::close);
         threads.shutdownNow();
+        looking.shutdownNow();
         // Only now: a farewell says that nothing is believed here any more.
         parts.feed().close();
         parts.issuers().close();

@@ -6,12 +6,14 @@ import io.sallyport.base.settings.Problems;
 import io.sallyport.base.settings.Settings;
 import io.sallyport.extauthz.Decisions.UserMethods;
 import io.sallyport.extauthz.Freshness.WhenStale;
+import io.sallyport.extauthz.guard.StreamLimits;
 import io.sallyport.identity.GatewayId;
 import io.sallyport.identity.KeyDirectory;
 import io.sallyport.identity.KeyDirectory.Use;
 import io.sallyport.identity.KeyWatch;
 import io.sallyport.identity.SandboxTokenVerifier.Limits;
 import io.sallyport.policy.AccessPolicy;
+import io.sallyport.policy.MethodRule;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -40,8 +42,9 @@ import org.jspecify.annotations.Nullable;
  * @param stripCredentials whether {@code authorization} ends at Envoy
  * @param maxFailedCredentials bad credentials that one downstream connection may show within a minute before it is no
  *     longer verified for
+ * @param streams how much of this process guarded streams may take
  * @param auditFile where refusals are written
- * @param metrics where numbers are served, if anywhere
+ * @param metrics where numbers and the open streams are served, if anywhere
  */
 record ExtAuthzSettings(
         GatewayId gatewayId,
@@ -60,6 +63,7 @@ record ExtAuthzSettings(
         Optional<String> developerUser,
         boolean stripCredentials,
         int maxFailedCredentials,
+        StreamLimits streams,
         Path auditFile,
         Optional<Endpoint.Tcp> metrics) {
     /** Below this, a feed that says something every second would be stale between two words. */
@@ -104,6 +108,7 @@ record ExtAuthzSettings(
         }
         boolean stripCredentials = settings.bool("strip-credentials", false);
         int maxFailedCredentials = settings.integer("max-failed-credentials", 100, 1, 1_000_000);
+        StreamLimits streams = streams(settings.section("streams"), policy);
         Path auditFile = settings.section("audit").path("file");
         Optional<Endpoint.Tcp> metrics = metrics(settings);
         settings.done();
@@ -128,8 +133,41 @@ record ExtAuthzSettings(
                 developerUser,
                 stripCredentials,
                 maxFailedCredentials,
+                streams,
                 auditFile,
                 metrics);
+    }
+
+    /** Bytes of the largest message that a guarded stream may carry. */
+    static int largestMessage(AccessPolicy policy) {
+        return policy.rules().stream()
+                .filter(rule -> rule.guarded() && !rule.messages().opaque())
+                .mapToInt(MethodRule::messageLimit)
+                .max()
+                .orElse(0);
+    }
+
+    private static StreamLimits streams(Settings section, Optional<AccessPolicy> policy) {
+        StreamLimits limits = new StreamLimits(
+                section.integer("per-sandbox", 64, 1, 100_000),
+                section.integer("total", 8192, 1, 1_000_000),
+                section.bytes("unfinished", 32 << 20, 1 << 10, 1 << 30),
+                maxAge(section));
+        int largest = policy.map(ExtAuthzSettings::largestMessage).orElse(0);
+        if (limits.unfinishedPerSandbox() < largest) {
+            section.problem(
+                    "unfinished",
+                    "is too small: a sandbox may have a quarter of it, and the policy allows messages of " + largest
+                            + " bytes (message-limit); expected at least " + 4L * largest + "B");
+        }
+        return limits;
+    }
+
+    private static Optional<Duration> maxAge(Settings section) {
+        return section.string("max-age", "off").equals("off")
+                ? Optional.empty()
+                : Optional.of(
+                        section.duration("max-age", Duration.ofDays(1), Duration.ofSeconds(1), Duration.ofDays(366)));
     }
 
     private static List<Endpoint> issuers(Settings settings) {

@@ -33,7 +33,7 @@ final class IssuerFeed implements Feed.Issuer {
         // Left alone, the channel would wait longer and longer before it looks whether the issuer is back.
         channel.resetConnectBackoff();
         Metadata metadata = new Metadata();
-        metadata.put(IssuerRecords.ASSERTION, minter.mint(OURSELVES));
+        metadata.put(IssuerCalls.ASSERTION, minter.mint(OURSELVES));
         Call call = new Call(listener);
         var _ = IdentityFeedGrpc.newStub(channel)
                 .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(metadata))

@@ -1,5 +1,7 @@
 package io.sallyport.extauthz;
 
+import io.sallyport.extauthz.guard.OpenStreams;
+import io.sallyport.extauthz.guard.StreamCounts;
 import java.util.Locale;
 
 /** What is going on, in numbers (Prometheus text format 0.0.4). */
@@ -12,6 +14,8 @@ final class MetricsPage {
     private final Revocations revocations;
     private final SandboxRecords records;
     private final DecisionCounts counts;
+    private final OpenStreams streams;
+    private final StreamCounts streamCounts;
 
     MetricsPage(
             Feed feed,
@@ -19,13 +23,17 @@ final class MetricsPage {
             Freshness freshness,
             Revocations revocations,
             SandboxRecords records,
-            DecisionCounts counts) {
+            DecisionCounts counts,
+            OpenStreams streams,
+            StreamCounts streamCounts) {
         this.feed = feed;
         this.reader = reader;
         this.freshness = freshness;
         this.revocations = revocations;
         this.records = records;
         this.counts = counts;
+        this.streams = streams;
+        this.streamCounts = streamCounts;
     }
 
     String text() {
@@ -46,12 +54,7 @@ final class MetricsPage {
         gauge(page, "sallyport_feed_connected", "Whether an issuer is listened to.", bit(feed.isConnected()));
         gauge(page, "sallyport_feed_stale", "Whether what is known is too old.", bit(!freshness.isFresh()));
         gauge(page, "sallyport_admitting", "Whether sandboxes may pass.", bit(freshness.admits()));
-        metric(
-                page,
-                "counter",
-                "sallyport_feed_resets_total",
-                "How often everything was learned anew.",
-                Long.toString(reader.resets()));
+        counter(page, "sallyport_feed_resets_total", "How often everything was learned anew.", reader.resets());
         gauge(
                 page,
                 "sallyport_revocations",
@@ -63,7 +66,33 @@ final class MetricsPage {
         counts.deniedSoFar()
                 .forEach((reason, count) -> line(
                         page, "sallyport_decisions_total{reason=\"" + reason.code() + "\"}", Long.toString(count)));
+        addStreams(page);
         return page.toString();
+    }
+
+    private void addStreams(StringBuilder page) {
+        head(page, "gauge", "sallyport_streams_open", "Guarded streams that are open, by method.");
+        streams.perMethod()
+                .forEach((method, open) ->
+                        line(page, "sallyport_streams_open{method=\"" + method + "\"}", Integer.toString(open)));
+        gauge(
+                page,
+                "sallyport_streams_unfinished_bytes",
+                "Room taken by messages that have begun and not ended.",
+                Long.toString(streams.unfinishedBytes()));
+        head(page, "counter", "sallyport_streams_ended_total", "Guarded streams that ended or were refused, by why.");
+        line(page, "sallyport_streams_ended_total{reason=\"ended\"}", Long.toString(streamCounts.ordinaryEndsSoFar()));
+        streamCounts
+                .endsSoFar()
+                .forEach((reason, count) -> line(
+                        page, "sallyport_streams_ended_total{reason=\"" + reason.code() + "\"}", Long.toString(count)));
+        counter(page, "sallyport_stream_pieces_total", "Pieces that Envoy handed over.", streamCounts.piecesSoFar());
+        counter(page, "sallyport_stream_messages_total", "Messages that were read.", streamCounts.messagesSoFar());
+        counter(page, "sallyport_stream_bytes_total", "Bytes that were read.", streamCounts.bytesSoFar());
+    }
+
+    private static void counter(StringBuilder page, String name, String help, long value) {
+        metric(page, "counter", name, help, Long.toString(value));
     }
 
     private static void gauge(StringBuilder page, String name, String help, String value) {

@@ -6,9 +6,11 @@ import io.sallyport.base.net.Endpoint;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.util.Map;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
-/** Serves {@code GET /metrics} on loopback. */
+/** Serves {@code GET} of a few pages on loopback. */
 final class MetricsServer implements AutoCloseable {
     private static final int BACKLOG = 16;
 
@@ -18,8 +20,14 @@ final class MetricsServer implements AutoCloseable {
         this.server = server;
     }
 
-    /** @throws IOException with the address, when it cannot be listened on */
-    static MetricsServer start(Endpoint.Tcp listen, Supplier<String> page) throws IOException {
+    /** A page, written anew each time it is asked for. */
+    record Page(String contentType, Supplier<String> text) {}
+
+    /**
+     * @param pages by their paths
+     * @throws IOException with the address, when it cannot be listened on
+     */
+    static MetricsServer start(Endpoint.Tcp listen, Map<String, Page> pages) throws IOException {
         HttpServer server;
         try {
             server = HttpServer.create(new InetSocketAddress(listen.host(), listen.port()), BACKLOG);
@@ -28,7 +36,7 @@ final class MetricsServer implements AutoCloseable {
         }
         server.createContext("/", exchange -> {
             try (exchange) {
-                answer(exchange, page);
+                answer(exchange, pages.get(exchange.getRequestURI().getPath()));
             }
         });
         server.start();
@@ -44,15 +52,15 @@ final class MetricsServer implements AutoCloseable {
         server.stop(0);
     }
 
-    private static void answer(HttpExchange exchange, Supplier<String> page) throws IOException {
-        if (!exchange.getRequestURI().getPath().equals("/metrics")) {
+    private static void answer(HttpExchange exchange, @Nullable Page page) throws IOException {
+        if (page == null) {
             exchange.sendResponseHeaders(404, -1);
         } else if (!exchange.getRequestMethod().equals("GET")) {
             exchange.getResponseHeaders().set("Allow", "GET");
             exchange.sendResponseHeaders(405, -1);
         } else {
-            byte[] body = page.get().getBytes(StandardCharsets.UTF_8);
-            exchange.getResponseHeaders().set("Content-Type", MetricsPage.CONTENT_TYPE);
+            byte[] body = page.text().get().getBytes(StandardCharsets.UTF_8);
+            exchange.getResponseHeaders().set("Content-Type", page.contentType());
             exchange.sendResponseHeaders(200, body.length);
             exchange.getResponseBody().write(body);
         }

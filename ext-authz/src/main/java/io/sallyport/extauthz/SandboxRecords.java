@@ -103,7 +103,8 @@ final class SandboxRecords {
         return found.estimatedSize();
     }
 
-    private CompletableFuture<RecordLookup> ask(SandboxId id) {
+    /** The record, asked for unless that is under way or it is known. Completed like {@link RecordSource#find}. */
+    CompletableFuture<RecordLookup> ask(SandboxId id) {
         Question question;
         synchronized (changing) {
             Question other = underWay.get(id);

@@ -31,7 +31,7 @@ class AnswersTest {
     private static final AccessPolicy POLICY = TestIdentity.policy("openshell-0.0");
     private static final Instant EXPIRES = Instant.parse("2026-11-24T13:00:00Z");
 
-    private final Answers answers = new Answers(false, Optional.of(new Principal.User("dora", "developer")));
+    private final Answers answers = new Answers(false, "digest", Optional.of(new Principal.User("dora", "developer")));
 
     @ParameterizedTest
     @EnumSource(Reason.class)
@@ -106,6 +106,25 @@ class AnswersTest {
         }
     }
 
+    /** What the stream guard needs to follow the token's life, and only where there is a stream. */
+    @Test
+    void aStreamIsAnnounced() throws IOException {
+        Struct metadata = parse(answers.allow(method(Requests.LOGS), sandbox())).getDynamicMetadata();
+        assertThat(metadata.getFieldsMap())
+                .containsOnlyKeys(
+                        "principal",
+                        "sandbox_id",
+                        "method",
+                        "token_expires",
+                        "policy",
+                        "token_id",
+                        "lineage",
+                        "generation",
+                        "issued_at",
+                        "key_id");
+        assertThat(metadata.getFieldsOrThrow("policy").getStringValue()).isEqualTo("digest");
+    }
+
     @Test
     void theIssuerGetsAnAssertion() throws IOException {
         CheckResponse response = parse(answers.allow(method(Requests.REFRESH), principal(), "a.b.c"));
@@ -117,7 +136,7 @@ class AnswersTest {
 
     @Test
     void credentialsAreStrippedWhereAsked() throws IOException {
-        Answers stripping = new Answers(true, Optional.empty());
+        Answers stripping = new Answers(true, "digest", Optional.empty());
         OpenMethod method = new OpenMethod(rule(Requests.CONFIG), stripping.about(rule(Requests.CONFIG)));
         assertThat(parse(stripping.allow(method, sandbox())).getOkResponse().getHeadersToRemoveList())
                 .containsExactlyInAnyOrder("authorization", "x-sandbox-principal-jwt");
@@ -151,7 +170,7 @@ class AnswersTest {
         CheckResponse response = parse(answers.allow(method(Requests.USER), new Traveller.Developer()));
         assertThat(headers(response.getOkResponse().getHeadersList()))
                 .containsExactly(Map.entry("x-sandbox-principal", "user;subject=\"dora\";source=\"developer\""));
-        Answers without = new Answers(false, Optional.empty());
+        Answers without = new Answers(false, "digest", Optional.empty());
         assertThatThrownBy(() -> without.allow(method(Requests.USER), new Traveller.Developer()))
                 .isInstanceOf(IllegalStateException.class);
     }

@@ -49,7 +49,7 @@ class DecisionsTest {
     /** Who may call what. Bodies are the caller's own, so that nothing else is in the way. */
     @ParameterizedTest(name = "{0}")
     @CsvSource(useHeadersInDisplayName = true, delimiter = '|', textBlock = """
-            caller       | sandbox methods    | ServiceAccount's         | stream        | health    | closed        | user's, closed         | user's, gateway        | user's, developer
+            caller       | sandbox methods    | ServiceAccount's         | unguarded     | health    | closed        | user's, closed         | user's, gateway        | user's, developer
             none         | no-credential      | no-credential            | method-closed | anonymous | method-closed | no-credential          | no-credential          | developer
             empty        | credential-scheme  | credential-scheme        | method-closed | anonymous | method-closed | credential-scheme      | credential-scheme      | credential-scheme
             basic        | credential-scheme  | credential-scheme        | method-closed | anonymous | method-closed | credential-scheme      | credential-scheme      | credential-scheme
@@ -87,7 +87,8 @@ class DecisionsTest {
                     as(caller, Requests.REFRESH).message(refresh()),
                     caller.equals("expired") ? "sandbox" : sandboxMethods);
             assertDecides(decisions, as(caller, Requests.ISSUE).message(refresh()), serviceAccounts);
-            assertDecides(decisions, as(caller, Requests.LOGS).size(-1), stream);
+            assertDecides(decisions, as(caller, Requests.LOGS).size(-1), sandboxMethods);
+            assertDecides(decisions, as(caller, Stage.UNGUARDED_STREAM).size(-1), stream);
             assertDecides(decisions, as(caller, Requests.HEALTH).size(-1), health);
             assertDecides(decisions, as(caller, Stage.CLOSED).size(-1), closedMethod);
         }

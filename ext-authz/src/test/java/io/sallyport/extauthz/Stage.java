@@ -26,11 +26,12 @@ import java.util.Optional;
  *
  * <p>Alpha and beta are alive, {@code stopped-id} and {@code deleted-id} are what they say, about {@code unsure-id} the
  * issuer cannot be asked, and {@code nobody-id} was never registered. Beside the preset's methods there are {@link
- * #CLOSED} and {@link #USER_STREAM}.
+ * #CLOSED}, {@link #USER_STREAM} and {@link #UNGUARDED_STREAM}.
  */
 final class Stage {
     static final String CLOSED = "/test.Service/Closed";
     static final String USER_STREAM = "/test.Service/UserStream";
+    static final String UNGUARDED_STREAM = "/test.Service/UnguardedStream";
     static final Duration MAX_STALENESS = Duration.ofHours(3);
     static final Duration RENEWAL = Duration.ofHours(24);
 
@@ -42,7 +43,7 @@ final class Stage {
             .with("beta-id", "default", "beta", State.ACTIVE)
             .with("stopped-id", "default", "stopped", State.STOPPED)
             .with("deleted-id", "default", "deleted", State.DELETED);
-    final Answers answers = new Answers(false, Optional.of(new Principal.User("dora", "developer")));
+    final Answers answers;
     final Revocations revocations = new Revocations();
     final Freshness freshness = new Freshness(MAX_STALENESS, WhenStale.DENY, time, time);
     SandboxRecords kept = new SandboxRecords(records, time);
@@ -51,6 +52,7 @@ final class Stage {
     Stage(Path directory, String preset) throws IOException {
         identity = new TestIdentity(directory, time);
         policy = TestIdentity.policy(preset);
+        answers = new Answers(false, policy.digest(), Optional.of(new Principal.User("dora", "developer")));
         records.unavailable("unsure-id");
         freshness.answered(freshness.ask());
     }
@@ -95,6 +97,7 @@ final class Stage {
         List<MethodRule> rules = new ArrayList<>(policy.rules());
         rules.add(like(Requests.USER, CLOSED, Access.CLOSED, Streaming.UNARY));
         rules.add(like(Requests.USER, USER_STREAM, Access.USER, Streaming.BIDI));
+        rules.add(like(Requests.USER, UNGUARDED_STREAM, Access.SERVICE_ACCOUNT, Streaming.BIDI));
         return rules;
     }
 

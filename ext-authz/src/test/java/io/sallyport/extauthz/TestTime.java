@@ -6,12 +6,13 @@ import java.time.InstantSource;
 import java.util.function.LongSupplier;
 
 /** A clock that moves only when told, as wall time and as nanoseconds. */
-final class TestTime implements InstantSource, LongSupplier {
-    static final Instant START = Instant.parse("2026-11-24T12:00:00Z");
+public final class TestTime implements InstantSource, LongSupplier {
+    public static final Instant START = Instant.parse("2026-11-24T12:00:00Z");
 
     private volatile Instant now = START;
 
-    synchronized void advance(Duration by) {
+    /** Moves on. */
+    public synchronized void advance(Duration by) {
         now = now.plus(by);
     }
 

@@ -1,0 +1,65 @@
+package io.sallyport.extauthz;
+
+import io.sallyport.api.feed.v1.GetLineageRequest;
+import io.sallyport.api.feed.v1.IdentityFeedGrpc;
+import io.sallyport.extauthz.guard.LineageSource;
+import io.sallyport.identity.Assertion;
+import io.sallyport.identity.Lineage;
+import io.sallyport.identity.SandboxId;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.util.concurrent.CompletableFuture;
+
+/** Whether lineages live on, from the token issuer ({@code sallyport.feed.v1.IdentityFeed/GetLineage}). */
+final class IssuerLineages implements LineageSource {
+    private static final Assertion OURSELVES = new Assertion(
+            new Assertion.Caller.ExtAuthz(),
+            "/" + IdentityFeedGrpc.getGetLineageMethod().getFullMethodName());
+
+    private final IssuerCalls calls;
+
+    IssuerLineages(IssuerCalls calls) {
+        this.calls = calls;
+    }
+
+    @Override
+    public CompletableFuture<Answer> ask(SandboxId sandbox, Lineage place) {
+        GetLineageRequest request = GetLineageRequest.newBuilder()
+                .setSandboxId(sandbox.value())
+                .setLineage(place.id())
+                .setGeneration(place.generation())
+                .build();
+        return calls.ask(OURSELVES, stub -> stub.getLineage(request), new Reading());
+    }
+
+    private record Reading() implements IssuerCalls.Reading<io.sallyport.api.feed.v1.Lineage, Answer> {
+        @Override
+        public Answer answered(io.sallyport.api.feed.v1.Lineage lineage) {
+            try {
+                Instant ends = lineage.hasEnds()
+                        ? Instant.ofEpochSecond(
+                                lineage.getEnds().getSeconds(),
+                                lineage.getEnds().getNanos())
+                        : Instant.MAX;
+                return new Answer.Known(ends, lineage.getRevoked());
+            } catch (DateTimeException | ArithmeticException e) {
+                return unavailable("the issuer's answer names no time");
+            }
+        }
+
+        @Override
+        public Answer notFound() {
+            return new Answer.Unknown();
+        }
+
+        @Override
+        public Answer unavailable(String cause) {
+            return new Answer.Unavailable(cause);
+        }
+
+        @Override
+        public boolean isUnavailable(Answer answer) {
+            return answer instanceof Answer.Unavailable;
+        }
+    }
+}

@@ -1,0 +1,361 @@
+package io.sallyport.extauthz.guard;
+
+import com.google.protobuf.Struct;
+import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode;
+import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
+import io.envoyproxy.envoy.service.ext_proc.v3.ProtocolConfiguration;
+import io.grpc.Status;
+import io.sallyport.base.Reason;
+import io.sallyport.base.RejectedException;
+import io.sallyport.extauthz.guard.ProcessMessage.Piece;
+import io.sallyport.extauthz.guard.ProcessMessage.RequestHeaders;
+import io.sallyport.extauthz.guard.ProcessMessage.RequestTrailers;
+import io.sallyport.extauthz.guard.ProcessMessage.ResponseTrailers;
+import io.sallyport.extauthz.guard.ProcessMessage.Unexpected;
+import io.sallyport.identity.Principal;
+import io.sallyport.identity.PrincipalHeader;
+import io.sallyport.policy.MethodRule;
+import java.time.Instant;
+import java.util.Objects;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One stream, from its headers to its end, as Envoy tells it.
+ *
+ * <p>Envoy holds each piece until it is answered, and takes the answers in the order of the pieces, whatever they mean. So
+ * there is one answer for a piece, and it is given once every message that the piece is part of has been found good: the
+ * pieces of an unfinished message wait together. The first thing that is not as it must be ends the stream: what waits
+ * never goes on.
+ *
+ * <p>To Envoy, a guard that ends in peace is one that has no more objections. So this one never ends before Envoy does, but
+ * by a failure.
+ *
+ * <p>While a question about the sandbox is under way nothing more is taken from Envoy. Safe for all threads; each message
+ * and each cut is one step.
+ */
+final class GuardedStream {
+    /** The call that Envoy made about this stream. */
+    interface Envoy {
+        void answer(ProcessAnswer answer);
+
+        /** Asks for one more message. */
+        void next();
+
+        /** Ends the call with an error, which closes the gate. */
+        void fail(Status status);
+
+        /** Ends the call, once Envoy has. */
+        void finish();
+    }
+
+    private enum Phase {
+        /** Nothing is known of it yet. */
+        NEW,
+        /** Known, and not let through yet. */
+        OPENING,
+        OPEN,
+        OVER
+    }
+
+    private static final String ANONYMOUS = PrincipalHeader.format(new Principal.Anonymous());
+
+    private final Guard guard;
+    private final Envoy envoy;
+    private final long arrived;
+
+    private Phase phase = Phase.NEW;
+
+    /** What ext_authz said of it, once that was read. */
+    private @Nullable Announcement announced;
+
+    /** Set when the stream has become one of the open ones, and from then on. */
+    private volatile @Nullable Opened opened;
+
+    /** Pieces that wait for their answer. */
+    private int held;
+
+    /** Whether a question about the owner is under way, and something waits for its answer. */
+    private boolean asking;
+
+    private boolean requestEnded;
+    private boolean responseEnded;
+    private long bytes;
+    private volatile Instant goodUntil = Instant.MIN;
+
+    GuardedStream(Guard guard, Envoy envoy) {
+        this.guard = guard;
+        this.envoy = envoy;
+        this.arrived = guard.nanoTime().getAsLong();
+    }
+
+    /** What is known of a stream from its headers. */
+    private record Opened(
+            Announcement announcement, MethodRule rule, Pin pin, MessageAssembler messages, Instant since) {}
+
+    /** Takes what Envoy says next. */
+    synchronized void take(ProcessMessage message) {
+        if (phase == Phase.OVER) {
+            return;
+        }
+        try {
+            switch (message) {
+                case RequestHeaders(ProcessingRequest request) -> open(request);
+                case Piece piece -> take(piece);
+                case RequestTrailers() -> refuse(new Refusal(Reason.STREAM_TRAILERS, ""));
+                case ResponseTrailers() -> endResponse();
+                case Unexpected(String what) -> refuse(unguarded(what));
+            }
+        } catch (RuntimeException | Error e) {
+            fail(e);
+        }
+    }
+
+    /** Envoy has ended the call. */
+    synchronized void envoyEnded() {
+        if (phase == Phase.OVER) {
+            return;
+        }
+        boolean inPeace = phase == Phase.OPEN && held == 0 && !asking;
+        leave();
+        guard.counts().ended();
+        if (inPeace) {
+            envoy.finish();
+        } else {
+            envoy.fail(Status.UNAVAILABLE.withDescription("ended before all was answered"));
+        }
+    }
+
+    /** The call was cancelled, or its connection is gone. */
+    synchronized void cancelled() {
+        if (phase != Phase.OVER) {
+            leave();
+            guard.counts().ended();
+        }
+    }
+
+    /** Ends the stream, at any time. */
+    synchronized void cut(Refusal refusal) {
+        if (phase != Phase.OVER) {
+            refuse(refusal);
+        }
+    }
+
+    /** Ends the stream, since something went wrong here. */
+    synchronized void fail(Throwable e) {
+        if (phase != Phase.OVER) {
+            refuse(guard.failed(e));
+        }
+    }
+
+    private void open(ProcessingRequest request) {
+        if (phase != Phase.NEW) {
+            refuse(unguarded("headers came twice"));
+            return;
+        }
+        Opened entering;
+        try {
+            entering = enter(request);
+        } catch (RejectedException e) {
+            refuse(new Refusal(e.reason(), e.detail()));
+            return;
+        }
+        withOwner(entering, _ -> {
+            phase = Phase.OPEN;
+            envoy.answer(ProcessAnswer.HEADERS_GO_ON);
+            envoy.next();
+        });
+    }
+
+    private Opened enter(ProcessingRequest request) throws RejectedException {
+        Announcement announcement = Announcement.read(request.getMetadataContext()
+                .getFilterMetadataOrDefault(Announcement.NAMESPACE, Struct.getDefaultInstance()));
+        announced = announcement;
+        MethodRule rule = guard.rule(announcement);
+        checkModes(request.getProtocolConfig(), rule);
+        goodUntil = guard.goodUntil(announcement.token().expiresAt());
+        OpenStreams.Share share =
+                guard.streams().enter(this, announcement.token().sandbox());
+        Opened entered = new Opened(
+                announcement,
+                rule,
+                new Pin(rule),
+                new MessageAssembler(rule.messageLimit(), share),
+                guard.clock().instant());
+        opened = entered;
+        phase = Phase.OPENING;
+        return entered;
+    }
+
+    private static void checkModes(ProtocolConfiguration modes, MethodRule rule) throws RejectedException {
+        BodySendMode expected = rule.messages().opaque() ? BodySendMode.NONE : BodySendMode.STREAMED;
+        if (modes.getRequestBodyMode() != expected
+                || modes.getResponseBodyMode() != BodySendMode.NONE
+                || modes.getSendBodyWithoutWaitingForHeaderResponse()) {
+            throw new RejectedException(
+                    Reason.STREAM_UNGUARDED,
+                    "Envoy is set to hand over bodies as " + modes.getRequestBodyMode() + " and "
+                            + modes.getResponseBodyMode() + ", expected " + expected
+                            + " and NONE; generate its configuration anew");
+        }
+    }
+
+    private void take(Piece piece) {
+        Opened stream = opened;
+        if (phase != Phase.OPEN
+                || stream == null
+                || requestEnded
+                || stream.rule().messages().opaque()) {
+            refuse(unguarded("a piece of the body where there is none"));
+        } else if (stream.pin().isPinned()) {
+            look(stream, piece);
+        } else {
+            withOwner(stream, living -> {
+                stream.pin().own(living);
+                look(stream, piece);
+            });
+        }
+    }
+
+    private void look(Opened stream, Piece piece) {
+        MessageAssembler messages = stream.messages();
+        Refusal refusal = messages.take(piece.bytes(), piece.at(), piece.length(), stream.pin());
+        bytes += piece.length();
+        guard.counts().piece(piece.length(), messages.endedInLastPiece());
+        if (refusal == null && piece.isLast() && !messages.isBetweenMessages()) {
+            refusal = new Refusal(Reason.FRAME_MALFORMED, "the request ends within a message");
+        }
+        if (refusal != null) {
+            refuse(refusal);
+            return;
+        }
+        requestEnded = piece.isLast();
+        if (messages.isBetweenMessages()) {
+            goOn(held + 1);
+            held = 0;
+        } else if (messages.endedInLastPiece() > 0) {
+            goOn(held);
+            held = 1;
+        } else {
+            held++;
+        }
+        envoy.next();
+    }
+
+    private void goOn(int pieces) {
+        for (int i = 0; i < pieces; i++) {
+            envoy.answer(ProcessAnswer.PIECE_GOES_ON);
+        }
+    }
+
+    private void endResponse() {
+        if (phase != Phase.OPEN || responseEnded) {
+            refuse(unguarded("response trailers out of place"));
+            return;
+        }
+        responseEnded = true;
+        envoy.answer(ProcessAnswer.RESPONSE_ENDS);
+        envoy.next();
+    }
+
+    /** Goes on once it is known that the stream's owner may; nothing else is taken until then. */
+    private void withOwner(Opened stream, Consumer<Owner.Living> then) {
+        Owner owner = guard.owners().remembered(stream.announcement().token());
+        if (!(owner instanceof Owner.Unsure)) {
+            settle(owner, then);
+            return;
+        }
+        asking = true;
+        var _ = guard.owners()
+                .ask(stream.announcement().token())
+                .whenComplete((answer, failure) ->
+                        resume(failure == null ? answer : new Owner.Unsure(failure.toString()), then));
+    }
+
+    private synchronized void resume(Owner owner, Consumer<Owner.Living> then) {
+        if (phase == Phase.OVER) {
+            return;
+        }
+        asking = false;
+        try {
+            settle(owner, then);
+        } catch (RuntimeException | Error e) {
+            fail(e);
+        }
+    }
+
+    private void settle(Owner owner, Consumer<Owner.Living> then) {
+        switch (owner) {
+            case Owner.Living living -> then.accept(living);
+            case Owner.Barred(Reason reason, String detail) -> refuse(new Refusal(reason, detail));
+            case Owner.Unsure(String cause) -> refuse(new Refusal(Reason.ISSUER_UNAVAILABLE, cause));
+        }
+    }
+
+    private void refuse(Refusal refusal) {
+        long noticed = opened == null || phase == Phase.OPENING
+                ? arrived
+                : guard.nanoTime().getAsLong();
+        leave();
+        guard.counts().ended(refusal.reason());
+        Announcement who = announced;
+        guard.report(
+                refusal,
+                who == null ? ANONYMOUS : who.principal(),
+                who == null ? "(not known)" : who.method(),
+                noticed);
+        // The first says why, and the second keeps the gate closed whatever became of the first.
+        envoy.answer(ProcessAnswer.end(refusal));
+        envoy.fail(refusal.reason().status());
+    }
+
+    private void leave() {
+        phase = Phase.OVER;
+        Opened stream = opened;
+        if (stream != null) {
+            stream.messages().forget();
+            guard.streams().leave(this, stream.announcement().token().sandbox());
+        }
+    }
+
+    private static Refusal unguarded(String what) {
+        return new Refusal(Reason.STREAM_UNGUARDED, what);
+    }
+
+    /** What is known of it; null before its headers. */
+    @Nullable Announcement announcement() {
+        Opened stream = opened;
+        return stream == null ? null : stream.announcement();
+    }
+
+    String method() {
+        Opened stream = opened;
+        return stream == null ? "" : stream.rule().path();
+    }
+
+    /** Until when its lineage is known to be good. */
+    Instant goodUntil() {
+        return goodUntil;
+    }
+
+    /** Its lineage is known to be good until then. */
+    void goodUntil(Instant end) {
+        goodUntil = end;
+    }
+
+    /** When it opened. */
+    Instant since() {
+        return Objects.requireNonNull(opened, "not open").since();
+    }
+
+    /** Messages of the client's that have gone on, or were refused. */
+    synchronized long messages() {
+        Opened stream = opened;
+        return stream == null ? 0 : stream.pin().messages();
+    }
+
+    /** Bytes of the client's that came. */
+    synchronized long bytes() {
+        return bytes;
+    }
+}

@@ -1,0 +1,118 @@
+package io.sallyport.extauthz.guard;
+
+import com.google.protobuf.CodedInputStream;
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.WireFormat;
+import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
+import io.sallyport.extauthz.guard.ProcessMessage.Piece;
+import io.sallyport.extauthz.guard.ProcessMessage.RequestHeaders;
+import io.sallyport.extauthz.guard.ProcessMessage.RequestTrailers;
+import io.sallyport.extauthz.guard.ProcessMessage.ResponseTrailers;
+import io.sallyport.extauthz.guard.ProcessMessage.Unexpected;
+import java.io.IOException;
+
+/**
+ * Reads a {@link ProcessMessage} out of the bytes of an {@code envoy.service.ext_proc.v3.ProcessingRequest}.
+ *
+ * <p>A piece of a body is found where it lies and not copied; the metadata that Envoy sends along with each is skipped. What
+ * protobuf would merge (two pieces in one message) is no message of Envoy's, and not accepted. Field numbers are those of
+ * {@code external_processor.proto}.
+ */
+final class ProcessMessageReader {
+    private static final int REQUEST_HEADERS = 2;
+    private static final int RESPONSE_HEADERS = 3;
+    private static final int REQUEST_BODY = 4;
+    private static final int RESPONSE_BODY = 5;
+    private static final int REQUEST_TRAILERS = 6;
+    private static final int RESPONSE_TRAILERS = 7;
+    private static final int OBSERVABILITY_MODE = 10;
+
+    private static final int BODY_BYTES = tag(1, WireFormat.WIRETYPE_LENGTH_DELIMITED);
+    private static final int BODY_END_OF_STREAM = tag(2, WireFormat.WIRETYPE_VARINT);
+
+    private final byte[] message;
+    private final CodedInputStream in;
+
+    private int kind;
+    private int at;
+    private int length;
+    private boolean last;
+
+    private ProcessMessageReader(byte[] message) {
+        this.message = message;
+        this.in = CodedInputStream.newInstance(message);
+    }
+
+    /** @param message the whole message; it is kept, so nobody may write to it afterwards */
+    static ProcessMessage read(byte[] message) {
+        try {
+            return new ProcessMessageReader(message).read();
+        } catch (IOException e) {
+            return new Unexpected("not one ProcessingRequest");
+        }
+    }
+
+    private ProcessMessage read() throws IOException {
+        for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
+            int field = WireFormat.getTagFieldNumber(tag);
+            if (field < REQUEST_HEADERS || field > RESPONSE_TRAILERS) {
+                if (field == OBSERVABILITY_MODE && in.readBool()) {
+                    return new Unexpected("in observability mode Envoy takes no answer");
+                } else if (field != OBSERVABILITY_MODE) {
+                    skip(tag);
+                }
+                continue;
+            }
+            if (kind != 0 || WireFormat.getTagWireType(tag) != WireFormat.WIRETYPE_LENGTH_DELIMITED) {
+                return new Unexpected("two things in one message");
+            }
+            kind = field;
+            if (kind == REQUEST_BODY) {
+                readBody();
+            } else {
+                skip(tag);
+            }
+        }
+        return switch (kind) {
+            case REQUEST_BODY -> new Piece(message, at, length, last);
+            case REQUEST_HEADERS -> new RequestHeaders(ProcessingRequest.parseFrom(message));
+            case REQUEST_TRAILERS -> new RequestTrailers();
+            case RESPONSE_TRAILERS -> new ResponseTrailers();
+            case RESPONSE_HEADERS -> new Unexpected("response headers, which are not asked for");
+            case RESPONSE_BODY -> new Unexpected("a response body, which is not asked for");
+            default -> new Unexpected("nothing in a message");
+        };
+    }
+
+    /** {@code HttpBody}. */
+    private void readBody() throws IOException {
+        int outer = in.pushLimit(in.readRawVarint32());
+        boolean seen = false;
+        for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
+            if (tag == BODY_BYTES) {
+                if (seen) {
+                    throw new InvalidProtocolBufferException("two bodies in one");
+                }
+                seen = true;
+                length = in.readRawVarint32();
+                at = in.getTotalBytesRead();
+                in.skipRawBytes(length);
+            } else if (tag == BODY_END_OF_STREAM) {
+                last = in.readBool();
+            } else {
+                skip(tag);
+            }
+        }
+        in.popLimit(outer);
+    }
+
+    private void skip(int tag) throws IOException {
+        if (!in.skipField(tag)) {
+            throw new InvalidProtocolBufferException("a group ends that never began");
+        }
+    }
+
+    private static int tag(int field, int wireType) {
+        return field << 3 | wireType;
+    }
+}
