@@ -9,6 +9,8 @@ import io.envoyproxy.envoy.config.overload.v3.ScaleTimersOverloadActionConfig;
 import io.envoyproxy.envoy.extensions.access_loggers.file.v3.FileAccessLog;
 import io.envoyproxy.envoy.extensions.filters.http.ext_authz.v3.ExtAuthz;
 import io.envoyproxy.envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute;
+import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute;
+import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor;
 import io.envoyproxy.envoy.extensions.filters.http.rbac.v3.RBAC;
 import io.envoyproxy.envoy.extensions.filters.http.rbac.v3.RBACPerRoute;
 import io.envoyproxy.envoy.extensions.filters.http.router.v3.Router;
@@ -32,6 +34,8 @@ final class BootstrapYaml {
             .add(HttpConnectionManager.getDescriptor())
             .add(ExtAuthz.getDescriptor())
             .add(ExtAuthzPerRoute.getDescriptor())
+            .add(ExternalProcessor.getDescriptor())
+            .add(ExtProcPerRoute.getDescriptor())
             .add(RBAC.getDescriptor())
             .add(RBACPerRoute.getDescriptor())
             .add(Router.getDescriptor())

@@ -25,20 +25,36 @@ import java.util.List;
 /**
  * The parts Envoy calls, each with a pool and a circuit breaker of its own, so that none can use up another's.
  *
- * <p>The gateway stands here twice: users' calls, streams above all, are counted apart from sandboxes' calls.
+ * <p>The gateway stands here three times, and ext-authz twice: users' calls, and streams that live for days, are counted apart
+ * from sandboxes' unary calls.
  */
 final class Clusters {
     static final String EXT_AUTHZ = "ext-authz";
+    static final String STREAM_GUARD = "stream-guard";
     static final String ISSUER = "issuer";
     static final String GATEWAY = "gateway";
+    static final String GATEWAY_STREAMS = "gateway-streams";
     static final String GATEWAY_USERS = "gateway-users";
 
     private static final String HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
-    /** Before a call on a connection that was idle this long, a ping tells whether anybody is there. */
-    private static final Duration PING_WHEN_IDLE = Duration.ofSeconds(60);
+    /**
+     * Before a call on a connection that was idle this long, a ping tells whether anybody is there. No regular pings: gRPC
+     * servers take those without calls for abuse and hang up (grpc-java allows one in two hours).
+     */
+    private static final KeepaliveSettings ON_USE = KeepaliveSettings.newBuilder()
+            .setConnectionIdleInterval(duration(Duration.ofSeconds(60)))
+            .setTimeout(duration(Duration.ofSeconds(5)))
+            .build();
 
-    private static final Duration PING_TIMEOUT = Duration.ofSeconds(5);
+    /**
+     * A guard that has frozen holds streams open that should be cut, and nothing else says so: Envoy waits for no answer
+     * while a stream is silent. Our own server allows a ping each second.
+     */
+    private static final KeepaliveSettings ALWAYS = KeepaliveSettings.newBuilder()
+            .setInterval(duration(Duration.ofSeconds(1)))
+            .setTimeout(duration(Duration.ofSeconds(3)))
+            .build();
 
     private static final int BUFFER_BYTES = 256 << 10;
     private static final int STREAM_WINDOW = 256 << 10;
@@ -49,13 +65,16 @@ final class Clusters {
     static List<Cluster> of(EnvoyConfigSettings settings) {
         Limits limits = settings.limits();
         return List.of(
-                cluster(EXT_AUTHZ, settings.extAuthz(), limits.authorizationRequests(), limits),
-                cluster(ISSUER, settings.issuer(), limits.issuerRequests(), limits),
-                cluster(GATEWAY, settings.gateway(), limits.gatewayRequests(), limits),
-                cluster(GATEWAY_USERS, settings.gateway(), limits.userRequests(), limits));
+                cluster(EXT_AUTHZ, settings.extAuthz(), limits.authorizationRequests(), ON_USE, limits),
+                cluster(STREAM_GUARD, settings.extAuthz(), limits.guardedStreams(), ALWAYS, limits),
+                cluster(ISSUER, settings.issuer(), limits.issuerRequests(), ON_USE, limits),
+                cluster(GATEWAY, settings.gateway(), limits.gatewayRequests(), ON_USE, limits),
+                cluster(GATEWAY_STREAMS, settings.gateway(), limits.guardedStreams(), ON_USE, limits),
+                cluster(GATEWAY_USERS, settings.gateway(), limits.userRequests(), ON_USE, limits));
     }
 
-    private static Cluster cluster(String name, Upstream upstream, int requests, Limits limits) {
+    private static Cluster cluster(
+            String name, Upstream upstream, int requests, KeepaliveSettings pings, Limits limits) {
         boolean named = upstream.address() instanceof Tcp tcp && !Addresses.isNumeric(tcp);
         Cluster.Builder cluster = Cluster.newBuilder()
                 .setName(name)
@@ -69,7 +88,7 @@ final class Clusters {
                                         .setEndpoint(Endpoint.newBuilder()
                                                 .setAddress(Addresses.called(upstream.address()))))))
                 .setCircuitBreakers(circuitBreakers(requests))
-                .putTypedExtensionProtocolOptions(HTTP_OPTIONS, any(http2()));
+                .putTypedExtensionProtocolOptions(HTTP_OPTIONS, any(http2(pings)));
         upstream.tls().ifPresent(tls -> cluster.setTransportSocket(TransportSockets.upstream(tls)));
         return cluster.build();
     }
@@ -92,20 +111,15 @@ final class Clusters {
         return breakers.build();
     }
 
-    /**
-     * HTTP/2 and nothing else. Pings go out only ahead of a call on an idle connection: gRPC servers take regular pings
-     * without calls for abuse and hang up (grpc-java allows one in two hours).
-     */
-    private static HttpProtocolOptions http2() {
+    /** HTTP/2 and nothing else. */
+    private static HttpProtocolOptions http2(KeepaliveSettings pings) {
         return HttpProtocolOptions.newBuilder()
                 .setExplicitHttpConfig(ExplicitHttpConfig.newBuilder()
                         .setHttp2ProtocolOptions(Http2ProtocolOptions.newBuilder()
                                 .setInitialStreamWindowSize(uint32(STREAM_WINDOW))
                                 .setInitialConnectionWindowSize(uint32(CONNECTION_WINDOW))
                                 .setOverrideStreamErrorOnInvalidHttpMessage(bool(true))
-                                .setConnectionKeepalive(KeepaliveSettings.newBuilder()
-                                        .setConnectionIdleInterval(duration(PING_WHEN_IDLE))
-                                        .setTimeout(duration(PING_TIMEOUT)))))
+                                .setConnectionKeepalive(pings)))
                 .build();
     }
 }

@@ -26,7 +26,8 @@ import io.envoyproxy.envoy.type.v3.StatusCode;
 import java.time.Duration;
 import java.util.List;
 
-/** What a request passes inside Envoy, in this order: clean headers, no trailers, ext-authz, a look at its answer, the router. */
+/** What a request passes inside Envoy, in this order: clean headers, no trailers, ext-authz, a look at its answer, the
+ * stream guard, the router. */
 final class HttpFilters {
     static final String EXT_AUTHZ = "envoy.filters.http.ext_authz";
 
@@ -69,6 +70,9 @@ final class HttpFilters {
                 filter("envoy.filters.http.header_mutation", noTrailers()),
                 filter(EXT_AUTHZ, extAuthz(settings.limits().authorization())),
                 filter(PrincipalCheck.FILTER, PrincipalCheck.byDefault()),
+                filter(
+                        StreamGuard.FILTER,
+                        StreamGuard.byDefault(settings.limits().guard())),
                 filter(
                         "envoy.filters.http.router",
                         Router.newBuilder().setSuppressEnvoyHeaders(true).build()));

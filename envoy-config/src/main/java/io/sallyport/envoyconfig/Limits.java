@@ -19,6 +19,9 @@ import java.time.Duration;
  * @param authorizationRequests checks under way at a time
  * @param issuerRequests calls to the token issuer under way at a time
  * @param gatewayRequests sandboxes' calls to the gateway under way at a time
+ * @param guard how long a stream may wait for the guard's word: for its beginning, and for a message that has begun and of
+ *     which nothing more comes. A guard that is away or frozen is noticed at once, or by pings, see {@link Clusters}
+ * @param guardedStreams sandboxes' streams open at a time, counted apart from their unary calls
  * @param userRequests users' calls to the gateway under way at a time, counted apart so that they cannot use up the
  *     sandboxes' share
  */
@@ -34,6 +37,8 @@ record Limits(
         int authorizationRequests,
         int issuerRequests,
         int gatewayRequests,
+        Duration guard,
+        int guardedStreams,
         int userRequests) {
     private static final int KIB = 1 << 10;
     private static final int MIB = 1 << 20;
@@ -52,6 +57,8 @@ record Limits(
                 limits.integer("authorization-requests", 4096, 16, 65_536),
                 limits.integer("issuer-requests", 256, 1, 65_536),
                 limits.integer("gateway-requests", 8192, 16, 65_536),
+                limits.duration("guard", Duration.ofSeconds(60), Duration.ofMillis(50), Duration.ofHours(1)),
+                limits.integer("guarded-streams", 8192, 1, 65_536),
                 limits.integer("user-requests", 1024, 1, 65_536));
     }
 }

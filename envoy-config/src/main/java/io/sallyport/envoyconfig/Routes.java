@@ -2,6 +2,7 @@ package io.sallyport.envoyconfig;
 
 import static io.sallyport.envoyconfig.Protos.any;
 import static io.sallyport.envoyconfig.Protos.duration;
+import static io.sallyport.envoyconfig.Protos.uint32;
 
 import io.envoyproxy.envoy.config.core.v3.DataSource;
 import io.envoyproxy.envoy.config.route.v3.DirectResponseAction;
@@ -31,7 +32,8 @@ import java.util.Optional;
  * <table>
  * <caption>Which method gets which route</caption>
  * <tr><td>sandbox-callable, unary</td><td>body to ext-authz within the method's limit, and a longest duration</td></tr>
- * <tr><td>sandbox-callable, streaming</td><td>none: closed, because nothing here reads a stream's messages</td></tr>
+ * <tr><td>sandboxes' streams</td><td>headers to ext-authz, then every piece to the stream guard; no longest duration</td></tr>
+ * <tr><td>streams of ServiceAccounts, or of the issuer</td><td>none: the guard does not know them</td></tr>
  * <tr><td>users, or without a credential</td><td>headers to ext-authz; a longest duration when unary</td></tr>
  * <tr><td>closed</td><td>none</td></tr>
  * </table>
@@ -82,7 +84,8 @@ final class Routes {
 
     /** The route of a method; none for a method that nobody may reach. */
     Optional<Route> route(MethodRule rule) {
-        if (rule.access() == Access.CLOSED || (rule.sandboxCallable() && rule.streaming() != Streaming.UNARY)) {
+        boolean unguarded = rule.sandboxCallable() && rule.streaming() != Streaming.UNARY && !rule.guarded();
+        if (rule.access() == Access.CLOSED || unguarded) {
             return Optional.empty();
         }
         Route.Builder route = Route.newBuilder()
@@ -93,7 +96,11 @@ final class Routes {
                         .addHeaders(header("content-type").setStringMatch(matches(GRPC_CONTENT_TYPES))))
                 .setRoute(action(rule))
                 .putTypedPerFilterConfig(HttpFilters.EXT_AUTHZ, any(check(rule)))
-                .putTypedPerFilterConfig(PrincipalCheck.FILTER, PrincipalCheck.perRoute(rule));
+                .putTypedPerFilterConfig(PrincipalCheck.FILTER, PrincipalCheck.perRoute(rule))
+                .putTypedPerFilterConfig(StreamGuard.FILTER, StreamGuard.perRoute(rule));
+        if (rule.guarded() && !rule.messages().opaque()) {
+            route.setPerRequestBufferLimitBytes(uint32(StreamGuard.heldBytes(rule.messageLimit())));
+        }
         if (endsHere(rule)) {
             route.addRequestHeadersToRemove("authorization");
         }
@@ -112,7 +119,7 @@ final class Routes {
 
     private ExtAuthzPerRoute check(MethodRule rule) {
         CheckSettings.Builder check = CheckSettings.newBuilder().putContextExtensions(POLICY_EXTENSION, digest);
-        if (rule.sandboxCallable()) {
+        if (rule.sandboxCallable() && !rule.guarded()) {
             check.setWithRequestBody(HttpFilters.wholeBody(rule.bodyLimit()));
         } else {
             check.setDisableRequestBodyBuffering(true);
@@ -136,6 +143,9 @@ final class Routes {
                     .setMaxStreamDuration(MaxStreamDuration.newBuilder()
                             .setMaxStreamDuration(duration(rule.maxDuration()))
                             .setGrpcTimeoutHeaderMax(duration(rule.maxDuration())));
+        } else if (rule.guarded()) {
+            // A session may be silent for days. The guard ends it with its lineage, pings end it with its client.
+            action.setIdleTimeout(duration(Duration.ZERO));
         } else {
             action.setIdleTimeout(duration(settings.limits().streamIdle()));
         }
@@ -145,7 +155,12 @@ final class Routes {
     private static String cluster(MethodRule rule) {
         return switch (rule.destination()) {
             case ISSUER -> Clusters.ISSUER;
-            case GATEWAY -> rule.sandboxCallable() ? Clusters.GATEWAY : Clusters.GATEWAY_USERS;
+            case GATEWAY -> {
+                if (rule.guarded()) {
+                    yield Clusters.GATEWAY_STREAMS;
+                }
+                yield rule.sandboxCallable() ? Clusters.GATEWAY : Clusters.GATEWAY_USERS;
+            }
         };
     }
 
@@ -174,6 +189,7 @@ final class Routes {
                         HttpFilters.EXT_AUTHZ,
                         any(ExtAuthzPerRoute.newBuilder().setDisabled(true).build()))
                 .putTypedPerFilterConfig(PrincipalCheck.FILTER, PrincipalCheck.off())
+                .putTypedPerFilterConfig(StreamGuard.FILTER, StreamGuard.off())
                 .build();
     }
 

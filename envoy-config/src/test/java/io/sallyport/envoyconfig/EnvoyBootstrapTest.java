@@ -7,14 +7,20 @@ import io.envoyproxy.envoy.config.bootstrap.v3.Bootstrap;
 import io.envoyproxy.envoy.config.cluster.v3.CircuitBreakers.Thresholds;
 import io.envoyproxy.envoy.config.cluster.v3.Cluster;
 import io.envoyproxy.envoy.config.core.v3.HttpProtocolOptions.HeadersWithUnderscoresAction;
+import io.envoyproxy.envoy.config.core.v3.KeepaliveSettings;
 import io.envoyproxy.envoy.config.core.v3.RoutingPriority;
 import io.envoyproxy.envoy.config.listener.v3.Listener;
 import io.envoyproxy.envoy.extensions.filters.http.ext_authz.v3.ExtAuthz;
+import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor;
+import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode;
+import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode;
+import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.HeaderSendMode;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.CodecType;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertDetails;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
 import io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions;
+import io.envoyproxy.envoy.type.matcher.v3.StringMatcher;
 import java.nio.file.Path;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -90,6 +96,7 @@ class EnvoyBootstrapTest {
                         "envoy.filters.http.header_mutation",
                         "envoy.filters.http.ext_authz",
                         "envoy.filters.http.rbac",
+                        "envoy.filters.http.ext_proc",
                         "envoy.filters.http.router");
         assertThat(manager.getHttpFiltersList()).noneMatch(filter -> filter.getDisabled() || filter.getIsOptional());
 
@@ -107,11 +114,62 @@ class EnvoyBootstrapTest {
     }
 
     @Test
+    void theStreamGuardFailsClosedChangesNothingAndIsToldNoSecret() throws Exception {
+        ExternalProcessor guard =
+                connectionManager().getHttpFilters(3).getTypedConfig().unpack(ExternalProcessor.class);
+
+        assertThat(guard.getFailureModeAllow()).isFalse();
+        assertThat(guard.getGrpcService().getEnvoyGrpc().getClusterName()).isEqualTo("stream-guard");
+        assertThat(guard.getGrpcService().hasTimeout()).isFalse();
+        assertThat(guard.getProcessingMode())
+                .isEqualTo(ProcessingMode.newBuilder()
+                        .setRequestHeaderMode(HeaderSendMode.SEND)
+                        .setRequestBodyMode(BodySendMode.STREAMED)
+                        .setRequestTrailerMode(HeaderSendMode.SEND)
+                        .setResponseHeaderMode(HeaderSendMode.SKIP)
+                        .setResponseBodyMode(BodySendMode.NONE)
+                        .setResponseTrailerMode(HeaderSendMode.SEND)
+                        .build());
+        assertThat(guard.getMutationRules().getDisallowAll().getValue()).isTrue();
+        assertThat(guard.getAllowModeOverride()).isFalse();
+        assertThat(guard.getDisableImmediateResponse()).isFalse();
+        assertThat(guard.getDisableClearRouteCache()).isTrue();
+        assertThat(guard.getMetadataOptions().getForwardingNamespaces().getUntypedList())
+                .containsExactly("envoy.filters.http.ext_authz");
+        assertThat(guard.getMetadataOptions().hasReceivingNamespaces()).isFalse();
+        assertThat(guard.getForwardRules().getAllowedHeaders().getPatternsList().stream()
+                        .map(StringMatcher::getExact))
+                .containsExactlyInAnyOrder(":path", "x-request-id");
+        assertThat(Durations.toMillis(guard.getMessageTimeout())).isEqualTo(60_000);
+    }
+
+    @Test
+    void aGuardThatHasFrozenIsNoticedWithinSecondsAndNobodyElseIsPingedWithoutACall() throws Exception {
+        for (Cluster cluster :
+                bootstrap(new SettingsText()).getStaticResources().getClustersList()) {
+            KeepaliveSettings pings = cluster.getTypedExtensionProtocolOptionsMap()
+                    .values()
+                    .iterator()
+                    .next()
+                    .unpack(HttpProtocolOptions.class)
+                    .getExplicitHttpConfig()
+                    .getHttp2ProtocolOptions()
+                    .getConnectionKeepalive();
+            boolean guard = cluster.getName().equals("stream-guard");
+            assertThat(pings.hasInterval()).as(cluster.getName()).isEqualTo(guard);
+            if (guard) {
+                assertThat(Durations.toMillis(pings.getInterval()) + Durations.toMillis(pings.getTimeout()))
+                        .isLessThanOrEqualTo(5000);
+            }
+        }
+    }
+
+    @Test
     void everyPartHasAPoolOfItsOwnThatEndsAndRetriesNothing() throws Exception {
         Bootstrap bootstrap = bootstrap(new SettingsText());
 
         assertThat(bootstrap.getStaticResources().getClustersList().stream().map(Cluster::getName))
-                .containsExactly("ext-authz", "issuer", "gateway", "gateway-users");
+                .containsExactly("ext-authz", "stream-guard", "issuer", "gateway", "gateway-streams", "gateway-users");
         for (Cluster cluster : bootstrap.getStaticResources().getClustersList()) {
             assertThat(cluster.getCircuitBreakers().getThresholdsList().stream().map(Thresholds::getPriority))
                     .containsExactlyInAnyOrder(RoutingPriority.DEFAULT, RoutingPriority.HIGH);
@@ -139,7 +197,7 @@ class EnvoyBootstrapTest {
                         "limits",
                         "{connections: 17, streams-per-connection: 3, header-bytes: 16KiB, authorization: 250ms,"
                                 + " authorization-requests: 101, issuer-requests: 102, gateway-requests: 103,"
-                                + " user-requests: 104, heap: 256MiB}"));
+                                + " user-requests: 104, guarded-streams: 105, guard: 350ms, heap: 256MiB}"));
         HttpConnectionManager manager = bootstrap
                 .getStaticResources()
                 .getListeners(0)
@@ -157,12 +215,17 @@ class EnvoyBootstrapTest {
                         .getGrpcService()
                         .getTimeout()))
                 .isEqualTo(250);
+        assertThat(Durations.toMillis(manager.getHttpFilters(3)
+                        .getTypedConfig()
+                        .unpack(ExternalProcessor.class)
+                        .getMessageTimeout()))
+                .isEqualTo(350);
         assertThat(bootstrap.getStaticResources().getClustersList().stream()
                         .map(cluster -> cluster.getCircuitBreakers()
                                 .getThresholds(0)
                                 .getMaxRequests()
                                 .getValue()))
-                .containsExactly(101, 102, 103, 104);
+                .containsExactly(101, 105, 102, 103, 105, 104);
         assertThat(bootstrap.getOverloadManager().toString()).contains("fixed_heap", "downstream_max_connections");
         assertThat(bootstrap
                         .getLayeredRuntime()
@@ -188,7 +251,7 @@ class EnvoyBootstrapTest {
                         .getPath())
                 .isEqualTo("/run/envoy.sock");
         assertThat(bootstrap.getAdmin().getAddress().getPipe().getMode()).isEqualTo(0600);
-        assertThat(Stream.of(0, 1, 2)
+        assertThat(Stream.of(0, 2, 3)
                         .map(index -> bootstrap
                                 .getStaticResources()
                                 .getClusters(index)

@@ -330,9 +330,7 @@ class EnvoyRequestsTest {
         "/probe.v1.Probe/sandbox, UNIMPLEMENTED",
         "/PROBE.v1.Probe/Sandbox, UNIMPLEMENTED",
         "/probe.v1.Probe/Unheard, UNIMPLEMENTED",
-        "/probe.v1.Probe/SandboxServerStream, UNIMPLEMENTED",
-        "/probe.v1.Probe/SandboxClientStream, UNIMPLEMENTED",
-        "/probe.v1.Probe/SandboxBidi, UNIMPLEMENTED",
+        "/probe.v1.Probe/IssuerStream, UNIMPLEMENTED",
         "/probe.v1.Probe/Operator, UNIMPLEMENTED",
         "/probe.v1.Probe/Undeclared, UNIMPLEMENTED",
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo, UNIMPLEMENTED",
@@ -350,7 +348,7 @@ class EnvoyRequestsTest {
     /** A stream for a closed method is answered at once, not when it ends. */
     @Test
     void aStreamThatIsClosedIsAnsweredWhileItIsOpen() throws Exception {
-        Answer answer = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false).answer();
+        Answer answer = client.open(grpc(ProbePolicy.ISSUER_STREAM), false).answer();
 
         assertThat(answer.grpcStatus()).isEqualTo(Code.UNIMPLEMENTED.value());
     }

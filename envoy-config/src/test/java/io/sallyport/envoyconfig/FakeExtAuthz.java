@@ -1,5 +1,7 @@
 package io.sallyport.envoyconfig;
 
+import com.google.protobuf.Struct;
+import com.google.protobuf.Value;
 import io.envoyproxy.envoy.config.core.v3.HeaderValue;
 import io.envoyproxy.envoy.config.core.v3.HeaderValueOption;
 import io.envoyproxy.envoy.config.core.v3.HeaderValueOption.HeaderAppendAction;
@@ -20,19 +22,25 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
 
-/** A Check service that decides as it is told and writes down what it was asked. */
+/** A Check service that decides as it is told and writes down what it was asked, with a stream guard beside it. */
 final class FakeExtAuthz implements AutoCloseable {
     static final String PRINCIPAL = "sandbox;id=\"alpha\"";
 
     private final Server server;
     private final CopyOnWriteArrayList<CheckRequest> asked = new CopyOnWriteArrayList<>();
+    private final FakeStreamGuard guard = new FakeStreamGuard();
     private volatile Decision decision = FakeExtAuthz::allow;
 
     private FakeExtAuthz(EventLoopGroup group, Path socket) throws IOException {
         server = GrpcServers.listenOn(new Endpoint.Unix(socket), group)
                 .directExecutor()
                 .maxInboundMetadataSize(1 << 20)
+                .maxInboundMessageSize(16 << 20)
+                .permitKeepAliveTime(500, TimeUnit.MILLISECONDS)
+                .permitKeepAliveWithoutCalls(true)
+                .addService(guard)
                 .addService(new AuthorizationGrpc.AuthorizationImplBase() {
                     @Override
                     public void check(CheckRequest request, StreamObserver<CheckResponse> answer) {
@@ -63,6 +71,10 @@ final class FakeExtAuthz implements AutoCloseable {
         answer.onNext(CheckResponse.newBuilder()
                 .setStatus(com.google.rpc.Status.getDefaultInstance())
                 .setOkResponse(ok)
+                .setDynamicMetadata(Struct.newBuilder()
+                        .putFields(
+                                "principal",
+                                Value.newBuilder().setStringValue(PRINCIPAL).build()))
                 .build());
         answer.onCompleted();
     }
@@ -92,12 +104,17 @@ final class FakeExtAuthz implements AutoCloseable {
         this.decision = decision;
     }
 
+    FakeStreamGuard guard() {
+        return guard;
+    }
+
     List<CheckRequest> asked() {
         return List.copyOf(asked);
     }
 
     void forget() {
         asked.clear();
+        guard.forget();
         decision = FakeExtAuthz::allow;
     }
 

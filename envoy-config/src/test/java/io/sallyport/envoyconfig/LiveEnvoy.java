@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -27,20 +28,24 @@ final class LiveEnvoy implements AutoCloseable {
     private final RecordingUpstream gateway;
     private final EnvoyProcess envoy;
     private final @Nullable SslContext tls;
+    private final @Nullable Relay relay;
     private @Nullable RecordingUpstream garbage;
 
-    private LiveEnvoy(Path directory, SettingsText settings, @Nullable SslContext tls) throws Exception {
+    private LiveEnvoy(Path directory, SettingsText settings, @Nullable SslContext tls, boolean freezable)
+            throws Exception {
         this.tls = tls;
-        extAuthzSocket = directory.resolve("a.sock");
+        extAuthzSocket = directory.resolve(freezable ? "b.sock" : "a.sock");
         Path issuerSocket = directory.resolve("i.sock");
         Path gatewaySocket = directory.resolve("g.sock");
         extAuthz = FakeExtAuthz.listen(group, extAuthzSocket);
         issuer = RecordingUpstream.listen(group, issuerSocket);
         gateway = RecordingUpstream.listen(group, gatewaySocket);
+        Path called = directory.resolve("a.sock");
+        relay = freezable ? Relay.between(group, called, extAuthzSocket) : null;
         envoy = EnvoyProcess.start(
                 directory,
                 settings.with("policy", ProbePolicy.write(directory))
-                        .upstreams("unix:" + extAuthzSocket, "unix:" + issuerSocket, "unix:" + gatewaySocket),
+                        .upstreams("unix:" + called, "unix:" + issuerSocket, "unix:" + gatewaySocket),
                 group,
                 tls);
     }
@@ -51,7 +56,17 @@ final class LiveEnvoy implements AutoCloseable {
 
     static LiveEnvoy start(Path directory, SettingsText settings, @Nullable SslContext tls) throws Exception {
         EnvoyBinary.find();
-        return new LiveEnvoy(Files.createDirectories(directory), settings, tls);
+        return new LiveEnvoy(Files.createDirectories(directory), settings, tls, false);
+    }
+
+    /** With an ext-authz that {@link #freezeExtAuthz} can stop like a SIGSTOP: its sockets stay, and nothing answers. */
+    static LiveEnvoy startFreezable(Path directory, SettingsText settings) throws Exception {
+        EnvoyBinary.find();
+        return new LiveEnvoy(Files.createDirectories(directory), settings, null, true);
+    }
+
+    void freezeExtAuthz() {
+        Objects.requireNonNull(relay, "not freezable").freeze();
     }
 
     RawHttp2 connect() throws Exception {
@@ -64,6 +79,10 @@ final class LiveEnvoy implements AutoCloseable {
 
     FakeExtAuthz extAuthz() {
         return extAuthz;
+    }
+
+    FakeStreamGuard guard() {
+        return extAuthz.guard();
     }
 
     RecordingUpstream gateway() {
@@ -89,6 +108,8 @@ final class LiveEnvoy implements AutoCloseable {
         for (RecordingUpstream upstream : List.of(gateway, issuer)) {
             upstream.forget();
             upstream.silent(false);
+            upstream.eager(false);
+            upstream.refuses(false);
         }
     }
 
@@ -158,6 +179,9 @@ final class LiveEnvoy implements AutoCloseable {
             garbage.close();
         }
         envoy.close();
+        if (relay != null) {
+            relay.close();
+        }
         gateway.close();
         issuer.close();
         extAuthz.close();

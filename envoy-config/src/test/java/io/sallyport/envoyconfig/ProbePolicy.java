@@ -24,6 +24,8 @@ final class ProbePolicy {
     static final String SANDBOX_SERVER_STREAM = "/probe.v1.Probe/SandboxServerStream";
     static final String SANDBOX_CLIENT_STREAM = "/probe.v1.Probe/SandboxClientStream";
     static final String SANDBOX_BIDI = "/probe.v1.Probe/SandboxBidi";
+    static final String SANDBOX_TUNNEL = "/probe.v1.Probe/SandboxTunnel";
+    static final String ISSUER_STREAM = "/probe.v1.Probe/IssuerStream";
     static final String USER = "/probe.v1.Probe/User";
     static final String USER_BIDI = "/probe.v1.Probe/UserBidi";
     static final String OPEN = "/probe.v1.Probe/Open";
@@ -44,6 +46,8 @@ final class ProbePolicy {
               probe.v1.Probe/SandboxServerStream: {sandbox: {id: sandbox_id}}
               probe.v1.Probe/SandboxClientStream: {sandbox: {id: sandbox_id}}
               probe.v1.Probe/SandboxBidi: {sandbox: {id: sandbox_id}}
+              probe.v1.Probe/SandboxTunnel: {sandbox: none, reason: its frames are bytes of a tunnel}
+              probe.v1.Probe/IssuerStream: {sandbox: {id: sandbox_id}, served-by: issuer}
             """;
 
     private ProbePolicy() {}
@@ -82,6 +86,8 @@ final class ProbePolicy {
                 .addMethod(method(SANDBOX_SERVER_STREAM, "sandbox", false, true))
                 .addMethod(method(SANDBOX_CLIENT_STREAM, "dual", true, false))
                 .addMethod(method(SANDBOX_BIDI, "sandbox", true, true))
+                .addMethod(method(SANDBOX_TUNNEL, "sandbox", true, true))
+                .addMethod(method(ISSUER_STREAM, "sandbox", true, true))
                 .addMethod(method(USER, "bearer", false, false))
                 .addMethod(method(USER_BIDI, "bearer", true, true))
                 .addMethod(method(OPEN, "unauthenticated", false, false))

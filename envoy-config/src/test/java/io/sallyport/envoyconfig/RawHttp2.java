@@ -130,13 +130,14 @@ final class RawHttp2 implements AutoCloseable {
     /** Opens a stream. */
     Call open(Http2Headers headers, boolean endStream) throws Exception {
         CompletableFuture<Answer> answer = new CompletableFuture<>();
+        CompletableFuture<Boolean> head = new CompletableFuture<>();
         Http2StreamChannel stream = new Http2StreamChannelBootstrap(connection)
-                .handler(new Answering(answer))
+                .handler(new Answering(answer, head))
                 .open()
                 .sync()
                 .getNow();
         stream.writeAndFlush(new DefaultHttp2HeadersFrame(headers, endStream));
-        return new Call(stream, answer);
+        return new Call(stream, answer, head);
     }
 
     /** A whole unary call. */
@@ -159,10 +160,12 @@ final class RawHttp2 implements AutoCloseable {
     static final class Call {
         private final Http2StreamChannel stream;
         private final CompletableFuture<Answer> answer;
+        private final CompletableFuture<Boolean> head;
 
-        private Call(Http2StreamChannel stream, CompletableFuture<Answer> answer) {
+        private Call(Http2StreamChannel stream, CompletableFuture<Answer> answer, CompletableFuture<Boolean> head) {
             this.stream = stream;
             this.answer = answer;
+            this.head = head;
         }
 
         Call data(byte[] bytes, boolean endStream) {
@@ -177,6 +180,11 @@ final class RawHttp2 implements AutoCloseable {
 
         void cancel() {
             stream.writeAndFlush(new DefaultHttp2ResetFrame(Http2Error.CANCEL));
+        }
+
+        /** Waits until the answer has begun. */
+        void awaitHead() throws Exception {
+            head.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
         }
 
         boolean answered() {
@@ -224,21 +232,24 @@ final class RawHttp2 implements AutoCloseable {
 
     private static final class Answering extends ChannelInboundHandlerAdapter {
         private final CompletableFuture<Answer> answer;
+        private final CompletableFuture<Boolean> head;
         private final Map<String, String> headers = new TreeMap<>();
         private final ByteArrayOutputStream body = new ByteArrayOutputStream();
 
-        Answering(CompletableFuture<Answer> answer) {
+        Answering(CompletableFuture<Answer> answer, CompletableFuture<Boolean> head) {
             this.answer = answer;
+            this.head = head;
         }
 
         @Override
         public void channelRead(ChannelHandlerContext context, Object frame) {
             switch (frame) {
-                case Http2HeadersFrame head -> {
-                    head.headers()
+                case Http2HeadersFrame block -> {
+                    head.complete(true);
+                    block.headers()
                             .forEach(entry -> headers.merge(
                                     entry.getKey().toString(), entry.getValue().toString(), (a, b) -> a + "," + b));
-                    endIf(head.isEndStream());
+                    endIf(block.isEndStream());
                 }
                 case Http2DataFrame data -> {
                     body.writeBytes(ByteBufUtil.getBytes(data.content()));

@@ -20,6 +20,7 @@ import io.netty.handler.codec.http2.Http2FrameCodecBuilder;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2HeadersFrame;
 import io.netty.handler.codec.http2.Http2MultiplexHandler;
+import io.netty.handler.codec.http2.Http2ResetFrame;
 import io.netty.handler.codec.http2.Http2Settings;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.GlobalEventExecutor;
@@ -38,12 +39,16 @@ final class RecordingUpstream implements AutoCloseable {
     /** The answer's message, framed. */
     static final byte[] PONG = RawHttp2.frame("pong".getBytes(StandardCharsets.UTF_8));
 
+    private static final int PATIENCE_SECONDS = 60;
+
     private final Channel server;
     private final CopyOnWriteArrayList<Arrival> arrivals = new CopyOnWriteArrayList<>();
     private final ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
     private final Object progress = new Object();
     private long received;
     private volatile boolean silent;
+    private volatile boolean eager;
+    private volatile boolean refuses;
     private volatile byte[] answer = PONG;
 
     private RecordingUpstream(EventLoopGroup group, Path socket) throws InterruptedException {
@@ -81,6 +86,7 @@ final class RecordingUpstream implements AutoCloseable {
     static final class Arrival {
         private final Map<String, String> headers = new ConcurrentSkipListMap<>();
         private final Map<String, String> trailers = new ConcurrentSkipListMap<>();
+        private String end = "";
         private final ByteArrayOutputStream body = new ByteArrayOutputStream();
 
         Map<String, String> headers() {
@@ -97,6 +103,36 @@ final class RecordingUpstream implements AutoCloseable {
 
         private synchronized void received(byte[] bytes) {
             body.writeBytes(bytes);
+        }
+
+        /** Waits until Envoy has ended the call, by its last frame or by a reset. */
+        synchronized String awaitEnd() throws InterruptedException {
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+            while (end.isEmpty()) {
+                if (System.nanoTime() > deadline) {
+                    throw new AssertionError("the call goes on at the gateway");
+                }
+                wait(1000);
+            }
+            return end;
+        }
+
+        /** Waits until Envoy has reset the call, perhaps after its last frame. */
+        synchronized void awaitReset() throws InterruptedException {
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+            while (!end.equals("reset")) {
+                if (System.nanoTime() > deadline) {
+                    throw new AssertionError("the call goes on at the gateway, or is over in peace: " + end);
+                }
+                wait(1000);
+            }
+        }
+
+        private synchronized void ended(String how) {
+            if (end.isEmpty() || how.equals("reset")) {
+                end = how;
+            }
+            notifyAll();
         }
 
         private static void add(Http2Headers from, Map<String, String> to) {
@@ -141,6 +177,27 @@ final class RecordingUpstream implements AutoCloseable {
         this.silent = silent;
     }
 
+    /** From now on the head of the answer, and a first message, go out before anything of the body has come. */
+    void eager(boolean eager) {
+        this.eager = eager;
+    }
+
+    /** From now on every call is answered at its first header, with nothing but a status. */
+    void refuses(boolean refuses) {
+        this.refuses = refuses;
+    }
+
+    /** Waits until so many calls have begun. */
+    void awaitArrivals(int calls) throws InterruptedException {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+        while (arrivals.size() < calls) {
+            if (System.nanoTime() > deadline) {
+                throw new AssertionError("only " + arrivals.size() + " of " + calls + " calls came");
+            }
+            Thread.sleep(2);
+        }
+    }
+
     /** From now on calls are answered with these bytes in place of a framed message. */
     void answerWith(byte[] answer) {
         this.answer = answer.clone();
@@ -155,6 +212,24 @@ final class RecordingUpstream implements AutoCloseable {
     private final class Recording extends ChannelInboundHandlerAdapter {
         private final Arrival arrival = new Arrival();
         private boolean started;
+        private boolean answering;
+
+        private static DefaultHttp2HeadersFrame head() {
+            return new DefaultHttp2HeadersFrame(
+                    new DefaultHttp2Headers().status("200").set("content-type", "application/grpc"));
+        }
+
+        @Override
+        public void userEventTriggered(ChannelHandlerContext context, Object event) {
+            if (event instanceof Http2ResetFrame) {
+                arrival.ended("reset");
+            }
+        }
+
+        @Override
+        public void channelInactive(ChannelHandlerContext context) {
+            arrival.ended("connection lost");
+        }
 
         @Override
         public void channelRead(ChannelHandlerContext context, Object frame) {
@@ -165,6 +240,20 @@ final class RecordingUpstream implements AutoCloseable {
                     if (!started) {
                         started = true;
                         arrivals.add(arrival);
+                        if (refuses) {
+                            answering = true;
+                            context.writeAndFlush(new DefaultHttp2HeadersFrame(
+                                    new DefaultHttp2Headers()
+                                            .status("200")
+                                            .set("content-type", "application/grpc")
+                                            .set("grpc-status", "5"),
+                                    true));
+                        }
+                        if (eager) {
+                            answering = true;
+                            context.write(head());
+                            context.writeAndFlush(new DefaultHttp2DataFrame(Unpooled.wrappedBuffer(answer)));
+                        }
                     }
                     last = head.isEndStream();
                 }
@@ -177,9 +266,13 @@ final class RecordingUpstream implements AutoCloseable {
                 default -> {}
             }
             ReferenceCountUtil.release(frame);
-            if (last && !silent) {
-                context.write(new DefaultHttp2HeadersFrame(
-                        new DefaultHttp2Headers().status("200").set("content-type", "application/grpc")));
+            if (last) {
+                arrival.ended("end of stream");
+            }
+            if (last && !silent && !refuses) {
+                if (!answering) {
+                    context.write(head());
+                }
                 context.write(new DefaultHttp2DataFrame(Unpooled.wrappedBuffer(answer)));
                 context.writeAndFlush(
                         new DefaultHttp2HeadersFrame(new DefaultHttp2Headers().set("grpc-status", "0"), true));

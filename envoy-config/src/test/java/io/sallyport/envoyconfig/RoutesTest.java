@@ -10,6 +10,10 @@ import io.envoyproxy.envoy.config.route.v3.RouteAction;
 import io.envoyproxy.envoy.config.route.v3.RouteConfiguration;
 import io.envoyproxy.envoy.extensions.filters.http.ext_authz.v3.CheckSettings;
 import io.envoyproxy.envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute;
+import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute;
+import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode;
+import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode;
+import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.HeaderSendMode;
 import io.envoyproxy.envoy.extensions.filters.http.rbac.v3.RBACPerRoute;
 import io.sallyport.policy.MethodRule;
 import io.sallyport.policy.MethodRule.Access;
@@ -73,8 +77,8 @@ class RoutesTest {
 
         assertThat(settings.policy().rules()).isNotEmpty();
         for (MethodRule rule : settings.policy().rules()) {
-            boolean closed =
-                    rule.access() == Access.CLOSED || (rule.sandboxCallable() && rule.streaming() != Streaming.UNARY);
+            boolean closed = rule.access() == Access.CLOSED
+                    || (rule.sandboxCallable() && rule.streaming() != Streaming.UNARY && !rule.guarded());
             assertThat(forwarded.stream().filter(rule.path()::equals))
                     .as("%s, %s, %s", rule.path(), rule.access(), rule.streaming())
                     .hasSize(closed ? 0 : 1);
@@ -164,7 +168,7 @@ class RoutesTest {
         assertThat(forwarding(settings)).allSatisfy(route -> {
             MethodRule rule = rule(settings, route);
             CheckSettings check = check(route).getCheckSettings();
-            if (rule.sandboxCallable()) {
+            if (rule.sandboxCallable() && !rule.guarded()) {
                 assertThat(check.getDisableRequestBodyBuffering()).isFalse();
                 assertThat(check.getWithRequestBody().getMaxRequestBytes()).isEqualTo(rule.bodyLimit());
                 assertThat(check.getWithRequestBody().getAllowPartialMessage()).isFalse();
@@ -184,7 +188,9 @@ class RoutesTest {
             RouteAction action = route.getRoute();
             assertThat(Durations.toMillis(action.getTimeout())).isZero();
             assertThat(action.hasIdleTimeout()).isTrue();
-            assertThat(Durations.toMillis(action.getIdleTimeout())).isPositive();
+            assertThat(Durations.toMillis(action.getIdleTimeout()) == 0)
+                    .as("silent for as long as its lineage lives")
+                    .isEqualTo(rule.guarded());
             if (rule.streaming() == Streaming.UNARY) {
                 long longest = rule.maxDuration().toMillis();
                 assertThat(Durations.toMillis(action.getMaxStreamDuration().getMaxStreamDuration()))
@@ -208,7 +214,9 @@ class RoutesTest {
                     .isEqualTo(
                             rule.destination() == Destination.ISSUER
                                     ? "issuer"
-                                    : rule.sandboxCallable() ? "gateway" : "gateway-users");
+                                    : rule.guarded()
+                                            ? "gateway-streams"
+                                            : rule.sandboxCallable() ? "gateway" : "gateway-users");
         });
     }
 
@@ -236,6 +244,35 @@ class RoutesTest {
             assertThat(permission.getHeader().getStringMatch().getPrefix())
                     .isEqualTo(rule.access() == Access.SERVICE_ACCOUNT ? "service-account;" : "sandbox;id=");
         }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Policy.class)
+    void aSandboxesStreamAndNothingElseIsGuarded(Policy policy) {
+        EnvoyConfigSettings settings = settings(policy);
+
+        assertThat(forwarding(settings)).allSatisfy(route -> {
+            MethodRule rule = rule(settings, route);
+            ExtProcPerRoute guard = guard(route);
+            assertThat(guard.getDisabled()).as(rule.path()).isEqualTo(!rule.guarded());
+            if (rule.guarded()) {
+                ProcessingMode mode = guard.getOverrides().getProcessingMode();
+                boolean read = !rule.messages().opaque();
+                assertThat(mode.getRequestHeaderMode()).isEqualTo(HeaderSendMode.SEND);
+                assertThat(mode.getRequestBodyMode()).isEqualTo(read ? BodySendMode.STREAMED : BodySendMode.NONE);
+                assertThat(mode.getRequestTrailerMode()).isEqualTo(HeaderSendMode.SEND);
+                assertThat(mode.getResponseHeaderMode()).isEqualTo(HeaderSendMode.SKIP);
+                assertThat(mode.getResponseBodyMode()).isEqualTo(BodySendMode.NONE);
+                assertThat(mode.getResponseTrailerMode()).isEqualTo(HeaderSendMode.SEND);
+                assertThat(guard.getOverrides().hasGrpcService()).isFalse();
+                assertThat(guard.getOverrides().hasMetadataOptions()).isFalse();
+                assertThat(route.hasPerRequestBufferLimitBytes()).isEqualTo(read);
+                if (read) {
+                    assertThat(route.getPerRequestBufferLimitBytes().getValue())
+                            .isGreaterThan(rule.messageLimit() + 5 + (64 << 10) + (16 << 10));
+                }
+            }
+        });
     }
 
     @Test
@@ -281,7 +318,8 @@ class RoutesTest {
         assertThat(last.getDirectResponse().getStatus()).isEqualTo(404);
         assertThat(routes.stream().filter(Route::hasDirectResponse))
                 .hasSize(3)
-                .allSatisfy(route -> assertThat(check(route).getDisabled()).isTrue());
+                .allSatisfy(route -> assertThat(check(route).getDisabled()).isTrue())
+                .allSatisfy(route -> assertThat(guard(route).getDisabled()).isTrue());
     }
 
     private static MethodRule rule(EnvoyConfigSettings settings, Route route) {
@@ -293,6 +331,14 @@ class RoutesTest {
     private static ExtAuthzPerRoute check(Route route) {
         try {
             return route.getTypedPerFilterConfigOrThrow(HttpFilters.EXT_AUTHZ).unpack(ExtAuthzPerRoute.class);
+        } catch (InvalidProtocolBufferException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static ExtProcPerRoute guard(Route route) {
+        try {
+            return route.getTypedPerFilterConfigOrThrow(StreamGuard.FILTER).unpack(ExtProcPerRoute.class);
         } catch (InvalidProtocolBufferException e) {
             throw new AssertionError(e);
         }

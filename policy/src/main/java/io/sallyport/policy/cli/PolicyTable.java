@@ -125,7 +125,7 @@ final class PolicyTable {
                 : "message " + size(rule.messageLimit());
     }
 
-    /** What stands between a caller and the method, today. */
+    /** What stands between a caller and the method. */
     private static String held(MethodRule rule) {
         return switch (rule.access()) {
             case CLOSED -> "closed";
@@ -133,7 +133,7 @@ final class PolicyTable {
             case USER -> "caller";
             case SANDBOX, SERVICE_ACCOUNT, DUAL -> {
                 if (rule.streaming() != Streaming.UNARY) {
-                    yield "closed until the stream guard";
+                    yield heldStream(rule);
                 }
                 if (rule.destination() == Destination.ISSUER) {
                     yield "caller, then the issuer";
@@ -143,6 +143,15 @@ final class PolicyTable {
                         : "caller, body is their own";
             }
         };
+    }
+
+    private static String heldStream(MethodRule rule) {
+        if (!rule.guarded()) {
+            return "closed: no guard knows such a stream";
+        }
+        return rule.messages().opaque()
+                ? "caller; its life alone, no message is read"
+                : "caller; its life, message by message";
     }
 
     private static String size(int bytes) {

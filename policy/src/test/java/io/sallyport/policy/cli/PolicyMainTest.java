@@ -42,7 +42,11 @@ class PolicyMainTest {
                         "caller, body is their own");
         assertThat(line(lines, "PushSandboxLogs"))
                 .contains(
-                        "client", "id sandbox_id", "logs.sandbox_id", "message 1MiB", "closed until the stream guard");
+                        "client",
+                        "id sandbox_id",
+                        "logs.sandbox_id",
+                        "message 1MiB",
+                        "caller; its life, message by message");
         assertThat(line(lines, "IssueSandboxToken")).contains("service-account", "issuer");
         assertThat(line(lines, "GetCurrentUser")).contains("user").doesNotContain("sandbox,");
         assertThat(line(lines, "UpdateConfig")).contains("name name", "global = false");

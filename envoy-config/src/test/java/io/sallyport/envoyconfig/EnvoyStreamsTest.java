@@ -1,0 +1,434 @@
+package io.sallyport.envoyconfig;
+
+import static io.sallyport.envoyconfig.RawHttp2.frame;
+import static io.sallyport.envoyconfig.RawHttp2.grpc;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.protobuf.ByteString;
+import io.envoyproxy.envoy.config.core.v3.HeaderValue;
+import io.envoyproxy.envoy.service.auth.v3.CheckResponse;
+import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
+import io.grpc.Status;
+import io.grpc.Status.Code;
+import io.grpc.stub.StreamObserver;
+import io.sallyport.envoyconfig.FakeStreamGuard.Guarded;
+import io.sallyport.envoyconfig.RawHttp2.Answer;
+import io.sallyport.envoyconfig.RawHttp2.Call;
+import io.sallyport.envoyconfig.RecordingUpstream.Arrival;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What a real Envoy does with sandboxes' streams while their guard holds, passes, cuts, fails or is silent. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class EnvoyStreamsTest {
+    private static final int LIMIT = 1 << 20;
+    private static final int DATA_FRAME = 16 << 10;
+
+    private LiveEnvoy live;
+    private RawHttp2 client;
+
+    @BeforeAll
+    void start(@TempDir Path directory) throws Exception {
+        live = LiveEnvoy.start(
+                directory,
+                new SettingsText().with("limits", "{guard: 1500ms, guarded-streams: 20, authorization: 5s}"));
+    }
+
+    @AfterAll
+    void stop() {
+        if (live != null) {
+            live.close();
+        }
+    }
+
+    @BeforeEach
+    void connect() throws Exception {
+        live.forget();
+        client = live.connect();
+    }
+
+    @AfterEach
+    void disconnect() {
+        client.close();
+    }
+
+    private static void send(Call call, byte[] bytes) {
+        for (int from = 0; from < bytes.length; from += DATA_FRAME) {
+            call.data(Arrays.copyOfRange(bytes, from, Math.min(bytes.length, from + DATA_FRAME)), false);
+        }
+    }
+
+    private Arrival arrival() throws InterruptedException {
+        live.gateway().awaitArrivals(1);
+        return live.gateway().arrivals().getFirst();
+    }
+
+    // Who is asked what.
+
+    @ParameterizedTest
+    @ValueSource(strings = {ProbePolicy.SANDBOX, ProbePolicy.USER, ProbePolicy.USER_BIDI, ProbePolicy.OPEN})
+    void theGuardIsNotAskedAboutAnybodyElsesCall(String path) throws Exception {
+        assertThat(client.call(grpc(path), LiveEnvoy.ALPHA).grpcStatus()).isZero();
+
+        assertThat(live.guard().streams()).isEmpty();
+    }
+
+    @Test
+    void theGuardLearnsWhoseStreamItIsAndNoSecret() throws Exception {
+        Answer answer = client.call(
+                grpc(ProbePolicy.SANDBOX_BIDI)
+                        .set("authorization", "Bearer token")
+                        .set("x-of-the-clients-own", "not its business"),
+                LiveEnvoy.ALPHA);
+
+        assertThat(answer.grpcStatus()).isZero();
+        assertThat(arrival().headers()).containsEntry("authorization", "Bearer token");
+        ProcessingRequest first = live.guard().only().requests().getFirst();
+        assertThat(first.getRequestHeaders().getHeaders().getHeadersList().stream()
+                        .map(HeaderValue::getKey))
+                .containsExactlyInAnyOrder(":path", "x-request-id");
+        assertThat(first.getMetadataContext()
+                        .getFilterMetadataOrThrow("envoy.filters.http.ext_authz")
+                        .getFieldsOrThrow("principal")
+                        .getStringValue())
+                .isEqualTo(FakeExtAuthz.PRINCIPAL);
+        assertThat(first.getAttributesMap()).isEmpty();
+        live.guard().only().awaitEnd();
+        assertThat(live.guard().only().requests().stream().map(ProcessingRequest::getRequestCase))
+                .contains(ProcessingRequest.RequestCase.REQUEST_BODY, ProcessingRequest.RequestCase.RESPONSE_TRAILERS)
+                .doesNotContain(
+                        ProcessingRequest.RequestCase.RESPONSE_BODY, ProcessingRequest.RequestCase.RESPONSE_HEADERS);
+    }
+
+    @Test
+    void ofATunnelTheGuardSeesTheBeginningAndNotAByte() throws Exception {
+        Call call = client.open(grpc(ProbePolicy.SANDBOX_TUNNEL), false);
+        send(call, new byte[3 * LIMIT]);
+        live.gateway().awaitBody(3L * LIMIT);
+        call.data(new byte[0], true);
+
+        assertThat(call.answer().grpcStatus()).isZero();
+        live.guard().only().awaitEnd();
+        assertThat(live.guard().only().bodyBytes()).isZero();
+        assertThat(live.guard().only().requests().getFirst().getRequestCase())
+                .isEqualTo(ProcessingRequest.RequestCase.REQUEST_HEADERS);
+    }
+
+    // How much is held.
+
+    @Test
+    void theLargestMessageComesWholeBeforeAByteOfItGoesOn() throws Exception {
+        live.guard().holdsBodies();
+        byte[] message = frame(new byte[LIMIT]);
+        Call call = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false);
+        send(call, message);
+        Guarded guarded = live.guard().only();
+
+        guarded.awaitBody(message.length);
+        assertThat(arrival().body()).isEmpty();
+        guarded.answerAll();
+
+        live.gateway().awaitBody(message.length);
+        assertThat(arrival().body()).isEqualTo(message);
+    }
+
+    /** A client that writes without end: Envoy reads what a message needs, and no more. */
+    @Test
+    void whatIsHeldIsBounded() throws Exception {
+        live.guard().holdsBodies();
+        Call call = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false);
+        send(call, frame(new byte[8 * LIMIT]));
+        Guarded guarded = live.guard().only();
+        int most = StreamGuard.heldBytes(LIMIT) + (64 << 10) + DATA_FRAME;
+
+        guarded.awaitBody(StreamGuard.heldBytes(LIMIT));
+        // Whatever else there was to come has come before the answer to a call that began later on the same connection.
+        for (int i = 0; i < 20; i++) {
+            assertThat(client.call(grpc(ProbePolicy.SANDBOX), LiveEnvoy.ALPHA).grpcStatus())
+                    .isZero();
+        }
+        assertThat(guarded.bodyBytes()).isLessThanOrEqualTo(most);
+        guarded.cut(Code.RESOURCE_EXHAUSTED, "too large");
+
+        assertThat(call.answer().grpcStatus()).isEqualTo(Code.RESOURCE_EXHAUSTED.value());
+        assertThat(live.gateway().arrivals().getFirst().body()).isEmpty();
+    }
+
+    /**
+     * What gathers while ext-authz is asked comes as one piece, as large as all that is held, and it can end in the middle
+     * of a message: no more would come then. The guard answers such a piece with its whole messages, keeps the rest, and
+     * puts that before the next piece.
+     */
+    @Test
+    void aPieceThatFillsTheBufferIsAnsweredInTwo() throws Exception {
+        live.guard().holdsBodies();
+        CompletableFuture<StreamObserver<CheckResponse>> check = new CompletableFuture<>();
+        live.extAuthz().decide(check::complete);
+        byte[] message = frame(new byte[700 << 10]);
+        byte[] all = new byte[3 * message.length];
+        for (int i = 0; i < 3; i++) {
+            System.arraycopy(message, 0, all, i * message.length, message.length);
+        }
+        Call call = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false);
+        send(call, all);
+        StreamObserver<CheckResponse> asked = check.get(60, TimeUnit.SECONDS);
+        // Envoy reads on while it waits for the check: others' checks come after what it has read by then.
+        live.extAuthz().decide(FakeExtAuthz::allow);
+        for (int i = 0; i < 20; i++) {
+            assertThat(client.call(grpc(ProbePolicy.SANDBOX), LiveEnvoy.ALPHA).grpcStatus())
+                    .isZero();
+        }
+        FakeExtAuthz.allow(asked);
+        Guarded guarded = live.guard().only();
+        guarded.awaitBody(StreamGuard.heldBytes(LIMIT));
+
+        ByteString piece = guarded.body();
+        assertThat(piece.size()).isGreaterThan(message.length).isLessThan(2 * message.length);
+        guarded.answerWith(piece.substring(0, message.length));
+        guarded.awaitBody(2L * message.length);
+        // The piece that came next, with what was kept in front; what is behind the second message waits again.
+        ByteString kept = piece.substring(message.length);
+        guarded.answerNextWith(kept);
+        guarded.awaitBody(all.length);
+        guarded.answerAll();
+        call.data(new byte[0], true);
+
+        arrival();
+        live.gateway().awaitBody(all.length + 20L * LiveEnvoy.ALPHA.length);
+        assertThat(live.gateway().arrivals().stream()
+                        .filter(arrival -> arrival.headers().get(":path").equals(ProbePolicy.SANDBOX_BIDI))
+                        .map(Arrival::body))
+                .singleElement()
+                .isEqualTo(all);
+    }
+
+    // The end.
+
+    /** Where a stream is when it is cut. */
+    enum Moment {
+        IDLE(ProbePolicy.SANDBOX_BIDI, false, false),
+        HALF_CLOSED(ProbePolicy.SANDBOX_BIDI, true, false),
+        ANSWERING(ProbePolicy.SANDBOX_BIDI, false, true),
+        ANSWERING_HALF_CLOSED(ProbePolicy.SANDBOX_SERVER_STREAM, true, true),
+        TUNNEL(ProbePolicy.SANDBOX_TUNNEL, false, false),
+        TUNNEL_HALF_CLOSED(ProbePolicy.SANDBOX_TUNNEL, true, false),
+        TUNNEL_ANSWERING(ProbePolicy.SANDBOX_TUNNEL, false, true),
+        TUNNEL_ANSWERING_HALF_CLOSED(ProbePolicy.SANDBOX_TUNNEL, true, true);
+
+        final String path;
+        final boolean halfClosed;
+        final boolean answering;
+
+        Moment(String path, boolean halfClosed, boolean answering) {
+            this.path = path;
+            this.halfClosed = halfClosed;
+            this.answering = answering;
+        }
+    }
+
+    private Call opened(Moment moment) throws Exception {
+        live.gateway().silent(true);
+        live.gateway().eager(moment.answering);
+        Call call = client.open(grpc(moment.path), false).data(LiveEnvoy.ALPHA, moment.halfClosed);
+        live.gateway().awaitBody(LiveEnvoy.ALPHA.length);
+        if (moment.halfClosed) {
+            assertThat(arrival().awaitEnd()).isEqualTo("end of stream");
+        }
+        if (moment.answering) {
+            call.awaitHead();
+        }
+        return call;
+    }
+
+    @ParameterizedTest
+    @EnumSource(Moment.class)
+    void theGuardCutsAStreamUnasked(Moment moment) throws Exception {
+        Call call = opened(moment);
+
+        live.guard().only().cut(Code.UNAUTHENTICATED, "token expired");
+
+        Answer answer = call.answer();
+        if (moment.answering) {
+            assertThat(answer.reset()).as("%s", answer).isPresent();
+        } else {
+            assertThat(answer.grpcStatus()).isEqualTo(Code.UNAUTHENTICATED.value());
+            assertThat(answer.message()).isEqualTo("token expired");
+        }
+        arrival().awaitReset();
+    }
+
+    @ParameterizedTest
+    @EnumSource(Moment.class)
+    void aStreamEndsWithItsGuard(Moment moment) throws Exception {
+        Call call = opened(moment);
+
+        live.guard().only().fail(Status.UNAVAILABLE);
+
+        Answer answer = call.answer();
+        if (moment.answering) {
+            assertThat(answer.reset()).as("%s", answer).isPresent();
+        } else {
+            assertThat(answer.grpcStatus()).isEqualTo(Code.UNAVAILABLE.value());
+            assertThat(answer.message()).isEqualTo("unavailable, try again");
+        }
+        arrival().awaitReset();
+    }
+
+    @Test
+    void whatIsHeldIsGoneWithTheStream() throws Exception {
+        live.guard().holdsBodies();
+        Call call = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false).data(LiveEnvoy.ALPHA, false);
+        live.guard().only().awaitBody(LiveEnvoy.ALPHA.length);
+
+        live.guard().only().cut(Code.PERMISSION_DENIED, "not yours");
+
+        assertThat(call.answer().grpcStatus()).isEqualTo(Code.PERMISSION_DENIED.value());
+        arrival().awaitReset();
+        assertThat(arrival().body()).isEmpty();
+    }
+
+    @Test
+    void aClientThatGoesAwayEndsItsStreamOnBothSides() throws Exception {
+        Call call = opened(Moment.IDLE);
+
+        call.cancel();
+
+        live.guard().only().awaitEnd();
+        arrival().awaitReset();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {ProbePolicy.SANDBOX_BIDI, ProbePolicy.SANDBOX_TUNNEL})
+    void anAnswerOfTrailersAloneComesThrough(String path) throws Exception {
+        live.gateway().refuses(true);
+
+        Answer answer = client.open(grpc(path), false).answer();
+
+        assertThat(answer.grpcStatus()).isEqualTo(Code.NOT_FOUND.value());
+        live.guard().only().awaitEnd();
+    }
+
+    // Time.
+
+    @Test
+    void aGuardThatDoesNotAnswerTheBeginningEndsTheStream() throws Exception {
+        live.guard().answersAtOnce(request -> false);
+
+        Answer answer = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false)
+                .data(LiveEnvoy.ALPHA, false)
+                .answer();
+
+        assertThat(answer.grpcStatus()).isEqualTo(Code.DEADLINE_EXCEEDED.value());
+        assertThat(live.gateway().arrivals()).isEmpty();
+    }
+
+    /** Envoy's timer runs anew with each piece that is held. */
+    @Test
+    void aMessageThatStandsStillEndsTheStreamWhicheverItIs() throws Exception {
+        live.guard().holdsBodies();
+        Call call = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false).data(LiveEnvoy.ALPHA, false);
+        Guarded guarded = live.guard().only();
+        guarded.awaitBody(LiveEnvoy.ALPHA.length);
+        guarded.answerAll();
+        live.gateway().awaitBody(LiveEnvoy.ALPHA.length);
+        call.data(LiveEnvoy.ALPHA, false);
+
+        assertThat(call.answer().grpcStatus()).isEqualTo(Code.DEADLINE_EXCEEDED.value());
+        arrival().awaitReset();
+        assertThat(arrival().body()).isEqualTo(LiveEnvoy.ALPHA);
+    }
+
+    @Test
+    void theGuardMayAskForMoreTime() throws Exception {
+        live.guard().holdsBodies();
+        Call patient = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false).data(LiveEnvoy.ALPHA, false);
+        Guarded guarded = live.guard().only();
+        guarded.awaitBody(LiveEnvoy.ALPHA.length);
+        guarded.askForTime(Duration.ofMinutes(5));
+
+        // Twice as long as Envoy waits by itself.
+        for (int i = 0; i < 2; i++) {
+            assertThat(client.open(grpc(ProbePolicy.SANDBOX_BIDI), false)
+                            .data(LiveEnvoy.ALPHA, false)
+                            .answer()
+                            .grpcStatus())
+                    .isEqualTo(Code.DEADLINE_EXCEEDED.value());
+        }
+
+        assertThat(patient.answered()).isFalse();
+        guarded.answerAll();
+        live.gateway().awaitBody(LiveEnvoy.ALPHA.length);
+    }
+
+    @Test
+    void anIdleStreamWaitsForNobody() throws Exception {
+        live.guard().holdsBodies();
+        Call idle = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false);
+        live.gateway().awaitArrivals(1);
+
+        assertThat(client.open(grpc(ProbePolicy.SANDBOX_BIDI), false)
+                        .data(LiveEnvoy.ALPHA, false)
+                        .answer()
+                        .grpcStatus())
+                .isEqualTo(Code.DEADLINE_EXCEEDED.value());
+
+        assertThat(idle.answered()).isFalse();
+    }
+
+    /** A process that is stopped answers no ping: whatever a stream is doing, it ends. */
+    @ParameterizedTest
+    @EnumSource(names = {"IDLE", "TUNNEL", "TUNNEL_HALF_CLOSED", "TUNNEL_ANSWERING"})
+    void aStreamEndsSoonAfterItsGuardHasFrozen(Moment moment, @TempDir Path directory) throws Exception {
+        try (LiveEnvoy own = LiveEnvoy.startFreezable(directory, new SettingsText());
+                RawHttp2 connection = own.connect()) {
+            own.gateway().silent(true);
+            own.gateway().eager(moment.answering);
+            Call call = connection.open(grpc(moment.path), false).data(LiveEnvoy.ALPHA, moment.halfClosed);
+            own.gateway().awaitBody(LiveEnvoy.ALPHA.length);
+            if (moment.answering) {
+                call.awaitHead();
+            }
+
+            own.freezeExtAuthz();
+
+            Answer answer = call.answer();
+            assertThat(answer.grpcStatus()).isNotZero();
+            own.gateway().arrivals().getFirst().awaitReset();
+        }
+    }
+
+    // How many.
+
+    @Test
+    void streamsHaveAShareOfTheirOwn() throws Exception {
+        live.gateway().silent(true);
+        for (int i = 0; i < 20; i++) {
+            client.open(grpc(ProbePolicy.SANDBOX_TUNNEL), false).data(LiveEnvoy.ALPHA, false);
+        }
+        live.gateway().awaitBody(20L * LiveEnvoy.ALPHA.length);
+        live.gateway().silent(false);
+
+        Answer oneMore = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false)
+                .data(LiveEnvoy.ALPHA, false)
+                .answer();
+        Answer unary = client.call(grpc(ProbePolicy.SANDBOX), LiveEnvoy.ALPHA);
+        Answer user = client.call(grpc(ProbePolicy.USER_BIDI), LiveEnvoy.ALPHA);
+
+        assertThat(oneMore.grpcStatus()).isEqualTo(Code.UNAVAILABLE.value());
+        assertThat(unary.grpcStatus()).isZero();
+        assertThat(user.grpcStatus()).isZero();
+    }
+}
