@@ -158,7 +158,7 @@ public final class GuardedStream {
 
     /** Waits until everything that was sent has reached the gateway, and compares it. */
     public GuardedStream awaitReached() {
-        Eventually.holds(
+        Eventually.soon(
                 "all of the " + sent.size() + " bytes reach the gateway; the client: " + (call.isDone() ? call.await() : "open"),
                 () -> reached().length >= sent.size() || call.isDone());
         assertThat(ByteString.copyFrom(reached()))
@@ -172,9 +172,18 @@ public final class GuardedStream {
         return call.await(PATIENCE);
     }
 
-    /** Waits until the gateway has seen that it was broken off, and not ended. */
+    /**
+     * Waits until the gateway has seen that it was broken off, and not ended, and gives what of it had reached the
+     * gateway. Of a stream that is refused early enough the gateway may see nothing at all.
+     */
+    public ByteString awaitBrokenOffAfter() {
+        Eventually.soon("the gateway sees that the stream is broken off", () -> !isSeen() || seen().end() == End.RESET);
+        return ByteString.copyFrom(reached());
+    }
+
+    /** The same, of a stream that the gateway has seen. */
     public Sighting awaitBrokenOff() {
-        Eventually.holds("the gateway sees that the stream is broken off", () -> seen().end() == End.RESET);
+        Eventually.soon("the gateway sees that the stream is broken off", () -> seen().end() == End.RESET);
         return seen();
     }
 
