@@ -209,10 +209,32 @@ class EnvoyStreamsTest {
         arrival();
         live.gateway().awaitBody(all.length + 20L * LiveEnvoy.ALPHA.length);
         assertThat(live.gateway().arrivals().stream()
-                        .filter(arrival -> arrival.headers().get(":path").equals(ProbePolicy.SANDBOX_BIDI))
+                        .filter(arrival -> ProbePolicy.SANDBOX_BIDI.equals(
+                                arrival.headers().get(":path")))
                         .map(Arrival::body))
                 .singleElement()
                 .isEqualTo(all);
+    }
+
+    /** An answer may let go of nothing: then nothing waits in Envoy, and what the guard kept can go on later. */
+    @Test
+    void aPieceMayBeTakenOutAndPutBackLater() throws Exception {
+        live.guard().holdsBodies();
+        Call call = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false);
+        byte[] first = frame(new byte[100]);
+        byte[] second = frame(new byte[200]);
+        call.data(first, false);
+        Guarded guarded = live.guard().only();
+        guarded.awaitBody(first.length);
+        guarded.answerWith(ByteString.EMPTY);
+        call.data(second, true);
+        guarded.awaitBodyEnd();
+        guarded.answerNextWith(ByteString.copyFrom(first));
+        guarded.answerAll();
+
+        assertThat(call.answer().grpcStatus()).isZero();
+        assertThat(ByteString.copyFrom(arrival().body()))
+                .isEqualTo(ByteString.copyFrom(first).concat(ByteString.copyFrom(second)));
     }
 
     // The end.

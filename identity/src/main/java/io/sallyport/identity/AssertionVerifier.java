@@ -1,5 +1,6 @@
 package io.sallyport.identity;
 
+import com.nimbusds.jose.JWSVerifier;
 import io.sallyport.base.Derived;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
@@ -17,7 +18,7 @@ import java.util.Set;
 public final class AssertionVerifier {
     private final GatewayId gateway;
     private final PublicKeySource keys;
-    private final Derived<PublicKeys, Map<String, Ed25519Jws.Verifier>> verifiers;
+    private final Derived<PublicKeys, Map<String, JWSVerifier>> verifiers;
     private final Duration leeway;
     private final InstantSource clock;
 

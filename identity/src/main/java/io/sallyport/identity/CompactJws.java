@@ -1,9 +1,13 @@
 package io.sallyport.identity;
 
+import com.nimbusds.jose.JOSEException;
+import com.nimbusds.jose.JWSObject;
+import com.nimbusds.jose.JWSVerifier;
+import com.nimbusds.jose.util.Base64URL;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import io.sallyport.identity.StrictJson.Value;
-import java.nio.charset.StandardCharsets;
+import java.text.ParseException;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.Map;
@@ -27,13 +31,11 @@ final class CompactJws {
     private final String[] parts;
     private final Map<String, Value> header;
     private final byte[] payload;
-    private final byte[] signature;
 
-    private CompactJws(String[] parts, Map<String, Value> header, byte[] payload, byte[] signature) {
+    private CompactJws(String[] parts, Map<String, Value> header, byte[] payload) {
         this.parts = parts;
         this.header = header;
         this.payload = payload;
-        this.signature = signature;
     }
 
     static CompactJws parse(String token) throws RejectedException {
@@ -53,8 +55,7 @@ final class CompactJws {
         return new CompactJws(
                 parts,
                 StrictJson.parse(header).orElseThrow(() -> malformed("the header is not strictly a JSON object")),
-                payload,
-                signature);
+                payload);
     }
 
     /** The bytes of a part; null when it is not the one way to write them. */
@@ -65,12 +66,7 @@ final class CompactJws {
         } catch (IllegalArgumentException e) {
             return null;
         }
-        return encodePart(bytes).equals(part) ? bytes : null;
-    }
-
-    /** The one way to write the bytes of a part (RFC 7515, section 2: base64url without padding). */
-    static String encodePart(byte[] bytes) {
-        return Base64.getUrlEncoder().withoutPadding().encodeToString(bytes);
+        return Base64.getUrlEncoder().withoutPadding().encodeToString(bytes).equals(part) ? bytes : null;
     }
 
     /**
@@ -106,15 +102,14 @@ final class CompactJws {
         return keyId;
     }
 
-    /** The payload, once the signature over it is right; {@link #checkHeader} has to come first. */
-    Map<String, Value> verifiedPayload(Map<String, Ed25519Jws.Verifier> keys) throws RejectedException {
+    /** The payload, once the signature over it is right. */
+    Map<String, Value> verifiedPayload(Map<String, JWSVerifier> keys) throws RejectedException {
         String keyId = keyId();
-        Ed25519Jws.Verifier key = keys.get(keyId);
+        JWSVerifier key = keys.get(keyId);
         if (key == null) {
             throw new RejectedException(Reason.TOKEN_KEY_UNKNOWN, "no key " + keyId);
         }
-        // RFC 7515, section 5.2: over the text as it came, never over what was read from it.
-        if (!key.verify((parts[0] + "." + parts[1]).getBytes(StandardCharsets.US_ASCII), signature)) {
+        if (!isSignedBy(key)) {
             throw new RejectedException(Reason.TOKEN_SIGNATURE, "not signed by key " + keyId);
         }
         return payload()
@@ -130,6 +125,14 @@ final class CompactJws {
     /** The header as it claims to be: nothing in it is true. */
     Map<String, Value> header() {
         return header;
+    }
+
+    private boolean isSignedBy(JWSVerifier key) {
+        try {
+            return new JWSObject(new Base64URL(parts[0]), new Base64URL(parts[1]), new Base64URL(parts[2])).verify(key);
+        } catch (ParseException | JOSEException | IllegalStateException e) {
+            return false;
+        }
     }
 
     private static RejectedException malformed(String detail) {

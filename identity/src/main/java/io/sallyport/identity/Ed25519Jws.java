@@ -1,20 +1,27 @@
 package io.sallyport.identity;
 
+import com.nimbusds.jose.JOSEObjectType;
+import com.nimbusds.jose.JWSAlgorithm;
+import com.nimbusds.jose.JWSHeader;
+import com.nimbusds.jose.JWSVerifier;
+import com.nimbusds.jose.crypto.impl.BaseJWSProvider;
+import com.nimbusds.jose.util.Base64URL;
 import java.nio.charset.StandardCharsets;
 import java.security.PrivateKey;
 import java.security.PublicKey;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 
-/** Signs and verifies compact JWS ({@code alg} EdDSA, RFC 8037) with the provider that was chosen at start. */
+/** Lets Nimbus sign and verify ({@code alg} EdDSA, RFC 8037) with the provider that was chosen at start. */
 final class Ed25519Jws {
     private Ed25519Jws() {}
 
     /** A verifier for each key of a set. */
-    static Map<String, Verifier> verifiers(PublicKeys keys, Ed25519 signatures) {
-        Map<String, Verifier> verifiers = new HashMap<>();
+    static Map<String, JWSVerifier> verifiers(PublicKeys keys, Ed25519 signatures) {
+        Map<String, JWSVerifier> verifiers = new HashMap<>();
         for (String keyId : keys.keyIds()) {
             PublicKey key = keys.find(keyId);
             if (key != null) {
@@ -24,18 +31,13 @@ final class Ed25519Jws {
         return Map.copyOf(verifiers);
     }
 
-    /** What is signed (RFC 7515, section 5.1): a header of {@code kid}, {@code typ}, {@code alg}, a dot, the payload. */
+    /** What is signed (RFC 7515, section 5.1): a header of {@code alg}, {@code kid}, {@code typ}, a dot, the payload. */
     static String signingInput(String type, String keyId, String payload) {
-        String header = Json.object(json -> {
-            json.writeStringProperty("kid", keyId);
-            json.writeStringProperty("typ", type);
-            json.writeStringProperty("alg", "EdDSA");
-        });
-        return encode(header) + "." + encode(payload);
-    }
-
-    private static String encode(String text) {
-        return CompactJws.encodePart(text.getBytes(StandardCharsets.UTF_8));
+        JWSHeader header = new JWSHeader.Builder(JWSAlgorithm.EdDSA)
+                .keyID(keyId)
+                .type(new JOSEObjectType(type))
+                .build();
+        return header.toBase64URL() + "." + Base64URL.encode(payload);
     }
 
     /** Private keys in the form that the provider works with fastest. */
@@ -62,15 +64,24 @@ final class Ed25519Jws {
             return key == null
                     ? Optional.empty()
                     : Optional.of(signingInput + "."
-                            + CompactJws.encodePart(
-                                    signatures.sign(key, signingInput.getBytes(StandardCharsets.US_ASCII))));
+                            + Base64URL.encode(signatures.sign(key, signingInput.getBytes(StandardCharsets.US_ASCII))));
         }
     }
 
-    /** A public key in the form that the provider works with fastest. */
-    record Verifier(PublicKey key, Ed25519 signatures) {
-        boolean verify(byte[] signingInput, byte[] signature) {
-            return signatures.verify(key, signingInput, signature);
+    static final class Verifier extends BaseJWSProvider implements JWSVerifier {
+        private final PublicKey key;
+        private final Ed25519 signatures;
+
+        Verifier(PublicKey key, Ed25519 signatures) {
+            super(Set.of(JWSAlgorithm.EdDSA));
+            this.key = key;
+            this.signatures = signatures;
+        }
+
+        @Override
+        public boolean verify(JWSHeader header, byte[] signingInput, Base64URL signature) {
+            return JWSAlgorithm.EdDSA.equals(header.getAlgorithm())
+                    && signatures.verify(key, signingInput, signature.decode());
         }
     }
 }

@@ -1,5 +1,6 @@
 package io.sallyport.identity;
 
+import com.nimbusds.jose.JWSVerifier;
 import io.sallyport.base.Derived;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
@@ -40,7 +41,7 @@ public final class SandboxTokenVerifier {
 
     private final String issuer;
     private final PublicKeySource keys;
-    private final Derived<PublicKeys, Map<String, Ed25519Jws.Verifier>> verifiers;
+    private final Derived<PublicKeys, Map<String, JWSVerifier>> verifiers;
     private final Limits limits;
     private final InstantSource clock;
 

@@ -58,8 +58,9 @@ final class ProcessAnswer {
     private static ProcessingResponse end(Reason reason) {
         return ProcessingResponse.newBuilder()
                 .setImmediateResponse(ImmediateResponse.newBuilder()
-                        // gRPC clients see the gRPC status alone; there are no others on these methods.
-                        .setStatus(HttpStatus.newBuilder().setCode(StatusCode.Forbidden))
+                        // As gRPC has it (docs/envoy.md). Envoy takes a 403 on these routes for an answer of ext_authz's that
+                        // was none, and calls it an outage.
+                        .setStatus(HttpStatus.newBuilder().setCode(StatusCode.OK))
                         .setGrpcStatus(GrpcStatus.newBuilder()
                                 .setStatus(reason.statusCode().value()))
                         .setBody(ByteString.copyFromUtf8(reason.text()))
