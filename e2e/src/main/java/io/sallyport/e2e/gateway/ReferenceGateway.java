@@ -33,6 +33,9 @@ import java.util.stream.Stream;
  */
 final class ReferenceGateway implements AutoCloseable {
     private static final int STREAM_WINDOW = 1 << 20;
+    /** Envoy opens streams before it has heard how many it may. */
+    private static final int MOST_STREAMS = 10_000;
+
     private static final int CONNECTION_WINDOW = 64 << 20;
 
     private final SightingLog log = new SightingLog();
@@ -86,6 +89,7 @@ final class ReferenceGateway implements AutoCloseable {
                 .decoderEnforceMaxRstFramesPerWindow(0, 0)
                 .initialSettings(Http2Settings.defaultSettings()
                         .maxHeaderListSize(1 << 20)
+                        .maxConcurrentStreams(MOST_STREAMS)
                         .initialWindowSize(STREAM_WINDOW))
                 .build();
     }
