@@ -22,6 +22,11 @@ import io.sallyport.e2e.support.Eventually;
 import io.sallyport.e2e.support.Replicas;
 import io.sallyport.e2e.support.Supervisor;
 import io.sallyport.e2e.wire.Outcome;
+import io.sallyport.e2e.wire.TokenForge;
+import io.sallyport.identity.KeyDirectory;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
@@ -68,6 +73,10 @@ abstract class ReplicasContract {
                 (stack, token) -> revoke(
                         stack, RevocationSubject.newBuilder().setSandboxId(Supervisor.claim(token, "sandbox_id"))),
                 Reason.TOKEN_REVOKED),
+        KEY(
+                (stack, token) ->
+                        revoke(stack, RevocationSubject.newBuilder().setKeyId(Supervisor.claim(token, "kid"))),
+                Reason.TOKEN_REVOKED),
         STOP(
                 (stack, token) -> stack.registry()
                         .setState(Supervisor.claim(token, "sandbox_id"), SandboxState.SANDBOX_STATE_STOPPED),
@@ -110,7 +119,7 @@ abstract class ReplicasContract {
     @ParameterizedTest
     @EnumSource(Taking.class)
     void takenBackAtOneIsRefusedAtAll(Taking taking) {
-        List<Supervisor> doors = working();
+        List<Supervisor> doors = working(taking);
         taking.at(replicas.issuers().getLast(), doors.getFirst().token());
         refusedEverywhere(taking.reason, doors);
     }
@@ -196,14 +205,39 @@ abstract class ReplicasContract {
     final Map<Taking, List<Supervisor>> oneForEach() {
         Map<Taking, List<Supervisor>> cases = new EnumMap<>(Taking.class);
         for (Taking taking : Taking.values()) {
-            cases.put(taking, working());
+            cases.put(taking, working(taking));
         }
         return cases;
     }
 
     /** A newcomer who works behind every Envoy. */
     private List<Supervisor> working() {
-        List<Supervisor> doors = replicas.atEveryDoor(newcomer());
+        return working(newcomer());
+    }
+
+    private List<Supervisor> working(Taking taking) {
+        Caller newcomer = newcomer();
+        return working(taking == Taking.KEY ? withAKeyOfItsOwn(newcomer) : newcomer);
+    }
+
+    /** Signed with a key that signs for nobody else, and of which only the public half is kept. */
+    private Caller withAKeyOfItsOwn(Caller caller) {
+        SallyportStack stack = replicas.arena().stack();
+        try {
+            Path spare = Files.createTempDirectory("spare-key");
+            KeyDirectory.generate(spare);
+            TokenForge forge = TokenForge.withKeyOf(spare, stack.options().gatewayId());
+            Path key = spare.resolve(forge.keyId());
+            Files.delete(key.resolve("signing.pem"));
+            Files.move(key, stack.tokenKeys().resolve(forge.keyId()));
+            return new Caller(caller.sandbox(), forge.token(caller.id()).signed());
+        } catch (IOException e) {
+            throw new AssertionError("a key of its own", e);
+        }
+    }
+
+    private List<Supervisor> working(Caller caller) {
+        List<Supervisor> doors = replicas.atEveryDoor(caller);
         for (Supervisor door : doors) {
             Eventually.answers("a call of a newcomer", "OK: ", door::ask);
         }

@@ -15,6 +15,7 @@ import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor
 import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode;
 import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode;
 import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.HeaderSendMode;
+import io.envoyproxy.envoy.extensions.filters.http.rbac.v3.RBAC;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.CodecType;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertDetails;
@@ -111,6 +112,23 @@ class EnvoyBootstrapTest {
         assertThat(extAuthz.getIncludePeerCertificate()).isFalse();
         assertThat(Durations.toMillis(extAuthz.getGrpcService().getTimeout())).isEqualTo(1000);
         assertThat(extAuthz.getGrpcService().hasRetryPolicy()).isFalse();
+    }
+
+    /** A route that says nothing of its own is held to what a sandbox's method is held to. */
+    @Test
+    void aYesNamesASandboxUnlessARouteOptsOut() throws Exception {
+        RBAC check = connectionManager().getHttpFilters(2).getTypedConfig().unpack(RBAC.class);
+
+        assertThat(check.getRules().getAction()).isEqualTo(io.envoyproxy.envoy.config.rbac.v3.RBAC.Action.ALLOW);
+        assertThat(check.getRules().getPoliciesMap().values())
+                .singleElement()
+                .satisfies(policy -> assertThat(policy.getPermissionsList())
+                        .singleElement()
+                        .satisfies(permission -> {
+                            assertThat(permission.getHeader().getName()).isEqualTo("x-sandbox-principal");
+                            assertThat(permission.getHeader().getStringMatch().getPrefix())
+                                    .isEqualTo("sandbox;id=");
+                        }));
     }
 
     @Test

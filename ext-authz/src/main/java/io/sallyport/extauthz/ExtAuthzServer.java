@@ -81,7 +81,6 @@ final class ExtAuthzServer implements AutoCloseable {
     private static final int MAX_FEED_MESSAGE = 1024 * 1024;
 
     private static final int LOOK_MILLIS = 250;
-    private static final int EXPIRE_SECONDS = 60;
 
     private final EventLoopGroup loops;
     private final ExecutorService threads;
@@ -247,6 +246,7 @@ final class ExtAuthzServer implements AutoCloseable {
         FeedReader reader = new FeedReader(revocations, records, freshness);
         Feed feed = new Feed(
                 replicaName(),
+                settings.tokens().allowNoExpiry(),
                 IntStream.range(0, issuers.count())
                         .<Feed.Issuer>mapToObj(index -> new IssuerFeed(issuers.channel(index), assertions))
                         .toList(),
@@ -262,8 +262,6 @@ final class ExtAuthzServer implements AutoCloseable {
                 nanoTime,
                 RandomGenerator.getDefault());
         var _ = loops.scheduleWithFixedDelay(readiness::look, LOOK_MILLIS, LOOK_MILLIS, TimeUnit.MILLISECONDS);
-        var _ = loops.scheduleWithFixedDelay(
-                () -> revocations.expire(clock.instant()), EXPIRE_SECONDS, EXPIRE_SECONDS, TimeUnit.SECONDS);
         DecisionCounts counts = new DecisionCounts();
         SandboxTokenVerifier verifier =
                 new SandboxTokenVerifier(settings.gatewayId(), keys.tokens(), settings.tokens(), signatures, clock);

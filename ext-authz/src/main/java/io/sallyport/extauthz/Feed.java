@@ -30,6 +30,9 @@ final class Feed implements AutoCloseable {
     private static final long LONGEST_PAUSE_MILLIS = 2_000;
     private static final int ROUNDS_TO_LONGEST = 5;
 
+    /** A stream that lived for so long says that its issuer works; one that ends after its first answer does not. */
+    static final java.time.Duration STEADY = java.time.Duration.ofSeconds(2);
+
     /** One issuer replica. */
     interface Issuer {
         /** Begins a stream. What it hears, and its end, comes from other threads, or from this one before it returns. */
@@ -64,6 +67,7 @@ final class Feed implements AutoCloseable {
     }
 
     private final String replica;
+    private final boolean endlessTokens;
     private final List<Issuer> issuers;
     private final FeedReader reader;
     private final Freshness freshness;
@@ -78,17 +82,20 @@ final class Feed implements AutoCloseable {
 
     private int current;
     private int failures;
+    private long begunAt;
     private long heardAt;
     private boolean closed;
     private volatile boolean connected;
 
     /**
      * @param replica who we are, for as long as this process runs
+     * @param endlessTokens whether tokens without an end are accepted
      * @param complete told after every complete answer which of the issuers gave it
      * @param nanoTime nanoseconds of a clock that never goes back
      */
     Feed(
             String replica,
+            boolean endlessTokens,
             List<Issuer> issuers,
             FeedReader reader,
             Freshness freshness,
@@ -97,6 +104,7 @@ final class Feed implements AutoCloseable {
             LongSupplier nanoTime,
             RandomGenerator random) {
         this.replica = replica;
+        this.endlessTokens = endlessTokens;
         this.issuers = List.copyOf(issuers);
         this.reader = reader;
         this.freshness = freshness;
@@ -113,7 +121,8 @@ final class Feed implements AutoCloseable {
         }
         long mine = ++turn;
         reader.begin();
-        heardAt = nanoTime.getAsLong();
+        begunAt = nanoTime.getAsLong();
+        heardAt = begunAt;
         Stream begun;
         try {
             begun = issuers.get(current).watch(new Listener() {
@@ -165,7 +174,8 @@ final class Feed implements AutoCloseable {
         WatchStart.Builder start = WatchStart.newBuilder()
                 .setReplica(replica)
                 .setCursor(reader.cursor())
-                .setStamp(freshness.askAnew());
+                .setStamp(freshness.askAnew())
+                .setEndlessTokens(endlessTokens);
         if (freshness.whenStale() == Freshness.WhenStale.DENY) {
             java.time.Duration staleness = freshness.maxStaleness();
             start.setMaxStaleness(
@@ -195,7 +205,6 @@ final class Feed implements AutoCloseable {
             if (!whole) {
                 return;
             }
-            failures = 0;
             if (!connected) {
                 connected = true;
                 log.log(Level.INFO, "listening to the issuer");
@@ -213,7 +222,10 @@ final class Feed implements AutoCloseable {
         }
         turn++;
         stream = null;
-        if (connected) {
+        if (connected && nanoTime.getAsLong() - begunAt >= STEADY.toNanos()) {
+            failures = 0;
+        }
+        if (connected || (failures == 0 && status.getCode() == Status.Code.INVALID_ARGUMENT)) {
             log.log(Level.WARNING, "the issuer is not heard any more ({0}); trying again", describe(status));
         } else {
             log.log(Level.DEBUG, "the issuer is not reached ({0})", describe(status));

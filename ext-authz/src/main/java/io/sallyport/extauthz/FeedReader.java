@@ -3,6 +3,7 @@ package io.sallyport.extauthz;
 import io.sallyport.api.feed.v1.WatchResponse;
 import io.sallyport.api.registry.v1.Revocation;
 import io.sallyport.api.registry.v1.Sandbox;
+import java.time.Instant;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
@@ -14,12 +15,16 @@ import org.jspecify.annotations.Nullable;
  * a time.
  */
 final class FeedReader {
+    /** Looking through a hundred thousand takes milliseconds, and answers come every second. */
+    static final int EXPIRE_SECONDS = 60;
+
     private final Revocations revocations;
     private final SandboxRecords records;
     private final Freshness freshness;
 
     private Revocations.@Nullable Set whole;
     private String cursor = "";
+    private long expiredAt;
     private final AtomicLong learnedAnew = new AtomicLong();
 
     FeedReader(Revocations revocations, SandboxRecords records, Freshness freshness) {
@@ -85,8 +90,22 @@ final class FeedReader {
             learnedAnew.incrementAndGet();
         }
         cursor = message.getCursor();
+        if (message.hasNow()) {
+            forgetWhatIsOver(message.getNow().getSeconds());
+        }
         // Last: it is this that lets callers pass.
         freshness.answered(message.getStamp());
         return true;
+    }
+
+    /**
+     * By the issuer's clock, which says when they are over there too. Ours could be days ahead for a while, and what was
+     * forgotten then would pass again once it is set right.
+     */
+    private void forgetWhatIsOver(long now) {
+        if (now < expiredAt || now >= expiredAt + EXPIRE_SECONDS) {
+            expiredAt = now;
+            revocations.expire(Instant.ofEpochSecond(now));
+        }
     }
 }

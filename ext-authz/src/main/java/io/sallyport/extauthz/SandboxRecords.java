@@ -33,6 +33,11 @@ final class SandboxRecords {
             .executor(Runnable::run)
             .build();
 
+    private final Cache<SandboxId, Missed> unadopted = Caffeine.newBuilder()
+            .maximumSize(MAX_MISSING)
+            .executor(Runnable::run)
+            .build();
+
     /** Held for every change of what is kept. Reading what is kept takes no lock. */
     private final Object changing = new Object();
 
@@ -61,9 +66,20 @@ final class SandboxRecords {
         return remembered != null ? remembered : ask(id).join();
     }
 
-    /** The record that a token of a sandbox that is not known makes of it, if the issuer adopts sandboxes. Waits. */
+    /**
+     * The record that a token of a sandbox that is not known makes of it, if the issuer adopts sandboxes. Waits. That it does
+     * not is remembered as long as that there is none.
+     */
     RecordLookup adopt(SandboxClaims token) {
+        long askedAt = nanoTime.getAsLong();
+        Missed refused = unadopted.getIfPresent(token.sandbox());
+        if (refused != null && askedAt - refused.askedAt < MISSING_TTL.toNanos()) {
+            return refused.lookup;
+        }
         RecordLookup adopted = source.adopt(token).join();
+        if (adopted instanceof RecordLookup.Missing missed) {
+            unadopted.put(token.sandbox(), new Missed(missed, askedAt));
+        }
         if (!(adopted instanceof RecordLookup.Found)) {
             return adopted;
         }

@@ -527,6 +527,23 @@ class DecisionsTest {
         return (Deny) decision;
     }
 
+    /** An issuer minted the first token, so there was a record: one that is gone is a loss, and not to be papered over. */
+    @Test
+    void onlyATokenWithoutALineageMakesItsSandboxKnown() {
+        stage.records.adopt();
+        Requests minted = stage.to(Requests.CONFIG).bearer(stage.identity.token("newcomer-id"));
+        assertDecides(closed, minted.message(config("newcomer-id")), "sandbox-unknown");
+        assertThat(stage.records.adoptions).isEmpty();
+
+        Requests gateways = stage.to(Requests.CONFIG).bearer(stage.identity.gatewaysToken("newcomer-id"));
+        assertThat(closed.decideAtOnce(gateways.message(config("newcomer-id")).call()))
+                .as("that takes a question")
+                .isInstanceOf(Undecided.class);
+        assertThat(closed.decide(gateways.message(config("newcomer-id")).call()))
+                .isInstanceOf(Allow.class);
+        assertThat(stage.records.adoptions).containsExactly("newcomer-id");
+    }
+
     private Requests as(String caller, String path) {
         // A connection of its own each time, so that only one test meets the limit of failures.
         Requests request = stage.to(path).from("10.0.0.8", ++connections);

@@ -1,5 +1,6 @@
 package io.sallyport.extauthz;
 
+import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -18,6 +19,8 @@ final class FakeRecords implements RecordSource {
 
     private record Held(String id, CompletableFuture<RecordLookup> answer) {}
 
+    final List<String> adoptions = Collections.synchronizedList(new ArrayList<>());
+    private volatile boolean adopting;
     private volatile boolean holding;
     private long versions;
 
@@ -59,6 +62,21 @@ final class FakeRecords implements RecordSource {
 
     private RecordLookup answer(String id) {
         return records.getOrDefault(id, new RecordLookup.Missing());
+    }
+
+    /** From now on, tokens of unknown sandboxes make them known. */
+    void adopt() {
+        adopting = true;
+    }
+
+    @Override
+    public CompletableFuture<RecordLookup> adopt(SandboxClaims token) {
+        String id = token.sandbox().value();
+        adoptions.add(id);
+        if (adopting) {
+            with(id, "", "", SandboxRecord.State.ACTIVE);
+        }
+        return CompletableFuture.completedFuture(answer(id));
     }
 
     @Override

@@ -3,6 +3,7 @@ package io.sallyport.extauthz;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.protobuf.Timestamp;
 import io.sallyport.api.feed.v1.WatchResponse;
 import io.sallyport.api.registry.v1.Revocation;
 import io.sallyport.api.registry.v1.Sandbox;
@@ -13,6 +14,7 @@ import io.sallyport.identity.Lineage;
 import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -63,6 +65,36 @@ class FeedReaderTest {
         reader.take(complete("s1:6", freshness.ask()).build());
         assertThat(reader.cursor()).isEqualTo("s1:6");
         assertThat(revocations.size()).isEqualTo(1);
+    }
+
+    /** Only a complete answer has a place to resume at. */
+    @Test
+    void aPlaceInHalfAnAnswerIsNone() throws Exception {
+        begin();
+        assertThat(reader.take(revoking("one").setCursor("s1:9").build())).isFalse();
+        assertThat(reader.cursor()).isEqualTo("s1:1");
+    }
+
+    /** Our own clock may be days ahead for a while: what was forgotten then would pass once it is right again. */
+    @Test
+    void aRevocationIsOverByTheIssuersClockAlone() throws Exception {
+        begin();
+        Instant end = TestTime.START.plusSeconds(3600);
+        reader.take(WatchResponse.newBuilder()
+                .addRevocations(Revoked.of("token", "one", TestTime.START, end))
+                .build());
+        time.advance(Duration.ofDays(30));
+        reader.take(complete("s1:2", freshness.ask()).build());
+        assertThat(revoked("one")).as("an issuer that does not tell the time").isTrue();
+        reader.take(completeAt("s1:2", end).build());
+        assertThat(revoked("one")).isTrue();
+        reader.take(
+                completeAt("s1:2", end.plusSeconds(FeedReader.EXPIRE_SECONDS)).build());
+        assertThat(revoked("one")).isFalse();
+    }
+
+    private WatchResponse.Builder completeAt(String cursor, Instant now) {
+        return complete(cursor, freshness.ask()).setNow(Timestamp.newBuilder().setSeconds(now.getEpochSecond()));
     }
 
     @Test

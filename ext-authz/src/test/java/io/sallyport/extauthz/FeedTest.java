@@ -20,6 +20,7 @@ class FeedTest {
 
     private final TestTime time = new TestTime();
     private final Timers timers = new Timers();
+    private boolean endlessTokens;
     private final List<Issuer> issuers = new ArrayList<>();
     private final List<Call> calls = new ArrayList<>();
     private final List<Integer> completed = new ArrayList<>();
@@ -111,8 +112,32 @@ class FeedTest {
 
         // Once heard, the next failure is the first again.
         call(30).saysWhole("s:1");
+        time.advance(Feed.STEADY);
         call(30).ends(Status.UNAVAILABLE);
         assertThat(timers.runNext()).isZero();
+    }
+
+    /** Each lives for one answer: to go from one to the other without a pause would keep both from recovering. */
+    @Test
+    void issuersThatEndAfterOneAnswerAreNotHammered() {
+        start(2);
+        List<Duration> pauses = new ArrayList<>();
+        for (int i = 0; i < 20; i++) {
+            call(i).saysWhole("s:" + i);
+            call(i).ends(Status.UNAVAILABLE);
+            pauses.add(timers.runNext());
+        }
+        assertThat(pauses.getLast()).isBetween(Duration.ofSeconds(1), Duration.ofSeconds(2));
+    }
+
+    /** The issuer keeps revocations for ever where there are tokens without an end, and refuses us otherwise. */
+    @Test
+    void saysThatItAcceptsTokensWithoutAnEnd() {
+        start(1);
+        assertThat(call(0).sent.getFirst().getStart().getEndlessTokens()).isFalse();
+        endlessTokens = true;
+        start(1);
+        assertThat(call(1).sent.getFirst().getStart().getEndlessTokens()).isTrue();
     }
 
     @Test
@@ -205,7 +230,8 @@ class FeedTest {
     void whoServesWhenStaleSaysThatItNeverStops() {
         Freshness serving = new Freshness(MAX, WhenStale.SERVE, time, time);
         issuers.add(new Issuer(0));
-        new Feed("me", List.copyOf(issuers), reader, serving, _ -> {}, timers, time, new Random(1)).start();
+        new Feed("me", endlessTokens, List.copyOf(issuers), reader, serving, _ -> {}, timers, time, new Random(1))
+                .start();
         assertThat(call(0).sent.getFirst().getStart().hasMaxStaleness()).isFalse();
     }
 
@@ -213,8 +239,16 @@ class FeedTest {
         while (issuers.size() < count) {
             issuers.add(new Issuer(issuers.size()));
         }
-        Feed feed =
-                new Feed("me", List.copyOf(issuers), reader, freshness, completed::add, timers, time, new Random(7));
+        Feed feed = new Feed(
+                "me",
+                endlessTokens,
+                List.copyOf(issuers),
+                reader,
+                freshness,
+                completed::add,
+                timers,
+                time,
+                new Random(7));
         feed.start();
         return feed;
     }

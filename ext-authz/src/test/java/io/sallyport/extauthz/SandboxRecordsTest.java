@@ -3,8 +3,11 @@ package io.sallyport.extauthz;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sallyport.extauthz.SandboxRecord.State;
+import io.sallyport.identity.Lineage;
+import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -28,6 +31,31 @@ class SandboxRecordsTest {
         time.advance(Duration.ofDays(1));
         records.find(ALPHA);
         assertThat(source.asked).hasSize(1);
+    }
+
+    /** Where nobody is adopted, whoever is unknown must not be able to ask the issuer with every call. */
+    @Test
+    void thatNobodyIsAdoptedIsRememberedBriefly() {
+        SandboxClaims token = newcomer();
+        for (int i = 0; i < 10; i++) {
+            assertThat(records.adopt(token)).isInstanceOf(RecordLookup.Missing.class);
+        }
+        assertThat(source.adoptions).hasSize(1);
+
+        time.advance(Duration.ofSeconds(1));
+        source.adopt();
+        assertThat(stateOf(records.adopt(token))).isEqualTo(State.ACTIVE);
+        assertThat(stateOf(records.remembered(token.sandbox()))).isEqualTo(State.ACTIVE);
+    }
+
+    private static SandboxClaims newcomer() {
+        return new SandboxClaims(
+                new SandboxId("newcomer-id"),
+                Optional.of("jti"),
+                Optional.of(new Lineage("adopted-1", 0)),
+                TestTime.START,
+                TestTime.START.plusSeconds(60),
+                "k1");
     }
 
     /** A record of version 5 is kept, and then this is heard. */

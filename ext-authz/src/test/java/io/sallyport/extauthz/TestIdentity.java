@@ -68,6 +68,18 @@ final class TestIdentity {
                 minter.keyId()));
     }
 
+    /** A token as an unchanged gateway mints it: without an id, and of no lineage. */
+    String gatewaysToken(String sandbox) {
+        Instant from = clock.instant();
+        return minter.mint(new SandboxClaims(
+                new SandboxId(sandbox),
+                Optional.empty(),
+                Optional.empty(),
+                from,
+                from.plus(Duration.ofHours(1)),
+                minter.keyId()));
+    }
+
     String keyId() {
         return minter.keyId();
     }

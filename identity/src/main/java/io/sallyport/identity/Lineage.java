@@ -10,7 +10,7 @@ import java.util.Objects;
  */
 public record Lineage(String id, long generation) {
     /** What the names of lineages begin with that no issuer opened; a name of its own making never does. */
-    private static final String ADOPTED = "adopted-";
+    public static final String ADOPTED = "adopted-";
 
     private static final int ADOPTED_DIGITS = 32;
 
@@ -30,8 +30,11 @@ public record Lineage(String id, long generation) {
                 ADOPTED + Digests.sha256(sandbox.value() + "\n" + tokenId).substring(0, ADOPTED_DIGITS), 0);
     }
 
-    /** Whether the lineage was begun by a token of an unchanged gateway. */
+    /**
+     * Whether the token at this place was minted by an unchanged gateway. What an issuer gave for it is in the same lineage,
+     * and says so itself.
+     */
     public boolean isAdopted() {
-        return id.startsWith(ADOPTED);
+        return generation == 0 && id.startsWith(ADOPTED);
     }
 }

@@ -171,14 +171,8 @@ public final class Issuer implements AutoCloseable {
                         FOR_THIS_USER,
                         threads(parts, eventLoops, "registry"),
                         interceptor,
-                        new RegistryService(
-                                        calls,
-                                        store,
-                                        mint,
-                                        clock,
-                                        settings.refresh().retention())
-                                .bindService()));
-        Watches watches = begin(parts, new Watches(store, clock, System::nanoTime));
+                        new RegistryService(calls, store, mint, clock, settings.refresh()).bindService()));
+        Watches watches = begin(parts, new Watches(store, settings.refresh().endless(), clock, System::nanoTime));
         GrpcListener feed = begin(
                 parts,
                 GrpcListener.start(

@@ -130,7 +130,9 @@ public record IssuerSettings(
             tokens.problem("lifetime", "expected whole seconds: tokens count nothing smaller");
         }
 
-        RefreshRules refresh = refresh(settings.section("refresh"), maxLifetime, leeway);
+        boolean endless = tokens.bool("allow-no-expiry", false);
+
+        RefreshRules refresh = refresh(settings.section("refresh"), maxLifetime, leeway, endless);
 
         Settings limits = settings.section("limits");
         SandboxLimits.Rates rates = new SandboxLimits.Rates(
@@ -155,7 +157,7 @@ public record IssuerSettings(
                 auditFile);
     }
 
-    private static RefreshRules refresh(Settings refresh, Duration maxLifetime, Duration leeway) {
+    private static RefreshRules refresh(Settings refresh, Duration maxLifetime, Duration leeway, boolean endless) {
         return new RefreshRules(
                 refresh.duration("renewal-window", Duration.ofHours(24), Duration.ZERO, Duration.ofDays(365)),
                 refresh.duration("retry-grace", Duration.ofMinutes(2), Duration.ZERO, Duration.ofHours(1)),
@@ -166,7 +168,8 @@ public record IssuerSettings(
                 refresh.choice("on-reuse", RefreshRules.OnReuse.class, RefreshRules.OnReuse.REFUSE),
                 refresh.integer("lineages", 8, 1, 1_000),
                 maxLifetime,
-                leeway);
+                leeway,
+                endless);
     }
 
     private static Keys keys(Settings keys) {

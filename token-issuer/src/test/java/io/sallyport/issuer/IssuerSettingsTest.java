@@ -62,7 +62,8 @@ class IssuerSettingsTest {
                                 RefreshRules.OnReuse.REVOKE_LINEAGE,
                                 2,
                                 Duration.ofHours(12),
-                                Duration.ofSeconds(5)),
+                                Duration.ofSeconds(5),
+                                false),
                         new SandboxLimits.Rates(60, 5, 3),
                         Path.of("/var/log/s/audit.jsonl")));
     }
@@ -75,6 +76,15 @@ class IssuerSettingsTest {
         assertThat(catchThrowableOfType(InvalidSettingsException.class, () -> read(GOOD + "records: everybody\n"))
                         .problems())
                 .anyMatch(problem -> problem.contains("records"));
+    }
+
+    @Test
+    void tokensWithoutAnEndAreThereOnlyWhereThatIsSaid() throws Exception {
+        assertThat(read(GOOD).refresh().endless()).isFalse();
+        assertThat(read(GOOD.replaceFirst("(?m)^tokens: \\{", "tokens: {allow-no-expiry: true, "))
+                        .refresh()
+                        .endless())
+                .isTrue();
     }
 
     @Test
@@ -96,7 +106,8 @@ class IssuerSettingsTest {
                         RefreshRules.OnReuse.REFUSE,
                         8,
                         Duration.ofHours(24),
-                        Duration.ofSeconds(60)));
+                        Duration.ofSeconds(60),
+                        false));
         assertThat(settings.limits()).isEqualTo(new SandboxLimits.Rates(30, 10, 8));
     }
 

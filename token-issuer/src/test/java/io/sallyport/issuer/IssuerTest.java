@@ -11,6 +11,7 @@ import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.sallyport.api.feed.v1.AdoptSandboxRequest;
 import io.sallyport.api.feed.v1.GetLineageRequest;
 import io.sallyport.api.feed.v1.GetRecordRequest;
 import io.sallyport.api.openshell01.IssueSandboxTokenRequest;
@@ -428,6 +429,26 @@ class IssuerTest {
                 stranger.expiresAt(),
                 "kid");
         assertThat(refusal(() -> refresh(withoutLineage)).getStatus().getCode()).isEqualTo(Status.Code.UNAUTHENTICATED);
+    }
+
+    /** {@code records: registry}: whose sandbox is not known stays unknown, and whose is known comes with a token of ours. */
+    @Test
+    void withoutTheSettingAGatewaysTokenMakesNothingKnownAndOpensNothing() throws Exception {
+        SandboxClaims gateways = new SandboxClaims(
+                new SandboxId("alpha"),
+                Optional.of("sha256-1"),
+                Optional.of(new Lineage(Lineage.ADOPTED + "1", 0)),
+                issuer.clock().instant(),
+                issuer.clock().instant().plusSeconds(600),
+                "kid");
+        String adopting = issuer.assertionFor(gateways, "/sallyport.feed.v1.IdentityFeed/AdoptSandbox");
+        assertThat(refusal(() -> issuer.feed(adopting).adoptSandbox(AdoptSandboxRequest.getDefaultInstance()))
+                        .getStatus()
+                        .getCode())
+                .isEqualTo(Status.Code.NOT_FOUND);
+
+        issuer.register("alpha");
+        assertThat(refusal(() -> refresh(gateways)).getStatus().getCode()).isEqualTo(Status.Code.UNAUTHENTICATED);
     }
 
     @Test

@@ -24,7 +24,8 @@ class PruningTest {
             RefreshRules.OnReuse.REFUSE,
             8,
             Duration.ofHours(24),
-            Duration.ofSeconds(60));
+            Duration.ofSeconds(60),
+            false);
 
     @TempDir
     private Path directory;

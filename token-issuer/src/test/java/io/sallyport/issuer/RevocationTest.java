@@ -107,6 +107,25 @@ class RevocationTest {
                 .getToken();
     }
 
+    /** A token without an end outlives every time that could be set. */
+    @Test
+    void whereTokensNeedNotEndWhatIsTakenBackIsKeptForEver() throws Exception {
+        issuer.close();
+        Path settings = directory.resolve("issuer.yaml");
+        Files.writeString(
+                settings,
+                Files.readString(settings).replaceFirst("(?m)^tokens: *\\{", "tokens: {allow-no-expiry: true, "));
+        issuer = RunningIssuer.over(directory, settings);
+
+        assertThat(revoke("token", "revoke", "--id", jti()).exitCode()).isZero();
+
+        assertThat(issuer.registry()
+                        .listRevocations(ListRevocationsRequest.getDefaultInstance())
+                        .getRevocationsList())
+                .hasSize(1)
+                .noneMatch(Revocation::hasUntil);
+    }
+
     @ParameterizedTest
     @MethodSource("ways")
     void whatWasTakenBackIsNotRenewedNotEvenAfterARestart(Way way) throws Exception {

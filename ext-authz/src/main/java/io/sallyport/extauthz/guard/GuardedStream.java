@@ -1,6 +1,8 @@
 package io.sallyport.extauthz.guard;
 
+import com.google.protobuf.ByteString;
 import com.google.protobuf.Struct;
+import com.google.protobuf.UnsafeByteOperations;
 import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode;
 import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
 import io.envoyproxy.envoy.service.ext_proc.v3.ProtocolConfiguration;
@@ -25,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Envoy holds each piece until it is answered, and takes the answers in the order of the pieces, whatever they mean. So
  * there is one answer for a piece, and it is given once every message that the piece is part of has been found good: the
- * pieces of an unfinished message wait together. The first thing that is not as it must be ends the stream: what waits
+ * pieces of an unfinished message wait together; the end of a large one waits here ({@link Remainder}). The first thing that is not as it must be ends the stream: what waits
  * never goes on.
  *
  * <p>To Envoy, a guard that ends in peace is one that has no more objections. So this one never ends before Envoy does, but
@@ -91,7 +93,12 @@ final class GuardedStream {
 
     /** What is known of a stream from its headers. */
     private record Opened(
-            Announcement announcement, MethodRule rule, Pin pin, MessageAssembler messages, Instant since) {}
+            Announcement announcement,
+            MethodRule rule,
+            Pin pin,
+            MessageAssembler messages,
+            Remainder remainder,
+            Instant since) {}
 
     /** Takes what Envoy says next. */
     synchronized void take(ProcessMessage message) {
@@ -181,6 +188,7 @@ final class GuardedStream {
                 rule,
                 new Pin(rule),
                 new MessageAssembler(rule.messageLimit(), share),
+                new Remainder(share),
                 guard.clock().instant());
         opened = entered;
         phase = Phase.OPENING;
@@ -230,21 +238,50 @@ final class GuardedStream {
             return;
         }
         requestEnded = piece.isLast();
+        Remainder remainder = stream.remainder();
+        if (remainder.isThere() && held == 0 && !remainder.add(piece.bytes(), piece.at(), piece.length())) {
+            refuse(new Refusal(Reason.TOO_MUCH_UNFINISHED, "in front of a piece of " + piece.length() + " bytes"));
+            return;
+        }
         if (messages.isBetweenMessages()) {
-            goOn(held + 1);
+            goOn(remainder, held + 1);
             held = 0;
-        } else if (messages.endedInLastPiece() > 0) {
-            goOn(held);
-            held = 1;
-        } else {
+        } else if (messages.endedInLastPiece() == 0) {
             held++;
+        } else if (piece.length() <= Remainder.WAITS_IN_ENVOY) {
+            goOn(remainder, held);
+            held = 1;
+        } else if (!divide(remainder, piece, messages.wholeInLastPiece())) {
+            refuse(new Refusal(Reason.TOO_MUCH_UNFINISHED, "at the end of a piece of " + piece.length() + " bytes"));
+            return;
         }
         envoy.next();
     }
 
-    private void goOn(int pieces) {
+    /** Lets the whole messages of a piece go on, and takes the rest out of Envoy; whether there was room. */
+    private boolean divide(Remainder remainder, Piece piece, int whole) {
+        goOn(remainder, held);
+        held = 0;
+        ByteString front = ByteString.EMPTY;
+        if (remainder.isThere()) {
+            byte[] kept = remainder.take();
+            front = ByteString.copyFrom(kept, 0, kept.length - piece.length());
+        }
+        int end = piece.at() + piece.length();
+        if (!remainder.keep(piece.bytes(), piece.at() + whole, end)) {
+            return false;
+        }
+        envoy.answer(ProcessAnswer.pieceGoesOnAs(front.concat(ByteString.copyFrom(piece.bytes(), piece.at(), whole))));
+        return true;
+    }
+
+    /** Answers so many pieces; what was taken out before them goes on with the first. */
+    private void goOn(Remainder remainder, int pieces) {
         for (int i = 0; i < pieces; i++) {
-            envoy.answer(ProcessAnswer.PIECE_GOES_ON);
+            envoy.answer(
+                    remainder.isThere()
+                            ? ProcessAnswer.pieceGoesOnAs(UnsafeByteOperations.unsafeWrap(remainder.take()))
+                            : ProcessAnswer.PIECE_GOES_ON);
         }
     }
 
@@ -314,6 +351,7 @@ final class GuardedStream {
         Opened stream = opened;
         if (stream != null) {
             stream.messages().forget();
+            stream.remainder().forget();
             guard.streams().leave(this, stream.announcement().token().sandbox());
         }
     }

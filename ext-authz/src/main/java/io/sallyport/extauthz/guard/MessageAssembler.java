@@ -48,6 +48,9 @@ final class MessageAssembler {
     private int filled;
     private int ended;
 
+    /** Where, in the last piece, the last message ended that did. */
+    private int whole;
+
     /** @param limit bytes of the largest message, prefix not included */
     MessageAssembler(int limit, Memory memory) {
         this.limit = limit;
@@ -57,6 +60,7 @@ final class MessageAssembler {
     /** Takes the next piece. Once anything has been refused, the stream is over and nothing more may be taken. */
     @Nullable Refusal take(byte[] bytes, int at, int size, Sink sink) {
         ended = 0;
+        whole = 0;
         ByteBuffer piece = ByteBuffer.wrap(bytes);
         int end = at + size;
         int position = at;
@@ -72,6 +76,7 @@ final class MessageAssembler {
             if (filled == 0 && rest <= end - position) {
                 piece.limit(position + rest).position(position);
                 position += rest;
+                whole = position - at;
                 Refusal refusal = hand(piece, sink);
                 if (refusal != null) {
                     return refusal;
@@ -88,6 +93,7 @@ final class MessageAssembler {
             filled += count;
             position += count;
             if (filled == rest) {
+                whole = position - at;
                 Refusal refusal = hand(ByteBuffer.wrap(target, 0, filled), sink);
                 forget();
                 if (refusal != null) {
@@ -106,6 +112,11 @@ final class MessageAssembler {
     /** How many messages ended in the last piece. */
     int endedInLastPiece() {
         return ended;
+    }
+
+    /** How many bytes of the last piece belong to messages that have ended. */
+    int wholeInLastPiece() {
+        return whole;
     }
 
     /** Lets go what was gathered. */

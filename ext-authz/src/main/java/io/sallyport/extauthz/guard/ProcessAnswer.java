@@ -1,7 +1,9 @@
 package io.sallyport.extauthz.guard;
 
 import com.google.protobuf.ByteString;
+import io.envoyproxy.envoy.service.ext_proc.v3.BodyMutation;
 import io.envoyproxy.envoy.service.ext_proc.v3.BodyResponse;
+import io.envoyproxy.envoy.service.ext_proc.v3.CommonResponse;
 import io.envoyproxy.envoy.service.ext_proc.v3.GrpcStatus;
 import io.envoyproxy.envoy.service.ext_proc.v3.HeadersResponse;
 import io.envoyproxy.envoy.service.ext_proc.v3.ImmediateResponse;
@@ -58,7 +60,8 @@ final class ProcessAnswer {
     private static ProcessingResponse end(Reason reason) {
         return ProcessingResponse.newBuilder()
                 .setImmediateResponse(ImmediateResponse.newBuilder()
-                        // As gRPC has it (docs/envoy.md). Envoy takes a 403 on these routes for an answer of ext_authz's that
+                        // As gRPC has it (docs/envoy.md). Envoy takes a 403 on these routes for an answer of
+                        // ext_authz's that
                         // was none, and calls it an outage.
                         .setStatus(HttpStatus.newBuilder().setCode(StatusCode.OK))
                         .setGrpcStatus(GrpcStatus.newBuilder()
@@ -66,6 +69,15 @@ final class ProcessAnswer {
                         .setBody(ByteString.copyFromUtf8(reason.text()))
                         .setDetails("sallyport_" + reason.code()))
                 .build();
+    }
+
+    /** The piece goes on as something else: more or less of what the client sent, in its order. */
+    static ProcessAnswer pieceGoesOnAs(ByteString bytes) {
+        return new ProcessAnswer(ProcessingResponse.newBuilder()
+                .setRequestBody(BodyResponse.newBuilder()
+                        .setResponse(CommonResponse.newBuilder()
+                                .setBodyMutation(BodyMutation.newBuilder().setBody(bytes))))
+                .build());
     }
 
     byte[] bytes() {

@@ -1,6 +1,7 @@
 package io.sallyport.extauthz.guard;
 
 import com.google.protobuf.InvalidProtocolBufferException;
+import io.envoyproxy.envoy.service.ext_proc.v3.CommonResponse;
 import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingResponse;
 import io.grpc.Status;
 import java.io.ByteArrayOutputStream;
@@ -35,7 +36,12 @@ final class FakeEnvoy implements GuardedStream.Envoy {
             case REQUEST_HEADERS -> said.add("headers");
             case REQUEST_BODY -> {
                 said.add("piece");
-                passed.writeBytes(waiting.remove());
+                byte[] piece = waiting.remove();
+                CommonResponse common = response.getRequestBody().getResponse();
+                passed.writeBytes(
+                        common.hasBodyMutation()
+                                ? common.getBodyMutation().getBody().toByteArray()
+                                : piece);
             }
             case RESPONSE_TRAILERS -> said.add("trailers");
             case IMMEDIATE_RESPONSE -> {

@@ -71,7 +71,10 @@ public final class FeedService extends IdentityFeedGrpc.IdentityFeedImplBase {
                 return Messages.sandbox(
                         store.find(id).orElseThrow(() -> new RejectedException(Reason.RECORD_UNKNOWN, id.value())));
             }
-            SandboxStore.Adoption adoption = store.adopt(id, clock.instant());
+            SandboxStore.Adoption adoption = store.adopt(token, clock.instant())
+                    .orElseThrow(() -> new RejectedException(
+                            Reason.RECORD_UNKNOWN,
+                            id.value() + ", and the token that would make it known was taken back"));
             if (adoption.isNew()) {
                 call.done(Reason.SANDBOX_ADOPTED, "jti=" + token.tokenId().orElse("-") + " kid=" + token.keyId());
             }

@@ -19,6 +19,7 @@ import io.sallyport.api.registry.v1.SetSandboxStateRequest;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import io.sallyport.identity.SandboxId;
+import io.sallyport.issuer.store.RefreshRules;
 import io.sallyport.issuer.store.Revocation;
 import io.sallyport.issuer.store.Revocation.Subject;
 import io.sallyport.issuer.store.SandboxName;
@@ -27,7 +28,6 @@ import io.sallyport.issuer.store.SandboxStore;
 import io.sallyport.issuer.store.SandboxStore.Registration;
 import io.sallyport.issuer.store.StoreUnavailableException;
 import io.sallyport.issuer.store.TokenFile;
-import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
@@ -43,16 +43,15 @@ public final class RegistryService extends SandboxRegistryGrpc.SandboxRegistryIm
     private final SandboxStore store;
     private final TokenMint mint;
     private final InstantSource clock;
-    private final Duration keepRevocations;
+    private final RefreshRules rules;
 
-    /** @param keepRevocations how long anything that is revoked could be accepted or renewed */
-    public RegistryService(
-            Calls calls, SandboxStore store, TokenMint mint, InstantSource clock, Duration keepRevocations) {
+    /** @param rules say how long anything that is revoked could be accepted or renewed */
+    public RegistryService(Calls calls, SandboxStore store, TokenMint mint, InstantSource clock, RefreshRules rules) {
         this.calls = calls;
         this.store = store;
         this.mint = mint;
         this.clock = clock;
-        this.keepRevocations = keepRevocations;
+        this.rules = rules;
     }
 
     @Override
@@ -165,8 +164,7 @@ public final class RegistryService extends SandboxRegistryGrpc.SandboxRegistryIm
             String reason = reason(request);
             Instant now = clock.instant();
             // What a tainted key has signed could have been made at any time, and could say anything of its end.
-            Optional<Instant> until =
-                    subject instanceof Subject.Key ? Optional.empty() : Optional.of(now.plus(keepRevocations));
+            Optional<Instant> until = subject instanceof Subject.Key ? Optional.empty() : rules.keptUntil(now);
             if (subject instanceof Subject.Sandbox(SandboxId id)) {
                 call.sandboxAsked(id.value());
             }

@@ -56,6 +56,7 @@ final class Watch {
 
     private final SandboxStore store;
     private final Leases leases;
+    private final boolean endless;
     private final ServerCallStreamObserver<WatchResponse> watcher;
     private final Executor readers;
     private final LongSupplier nanoTime;
@@ -80,16 +81,21 @@ final class Watch {
 
     private volatile long completeAt;
 
-    /** @param gone told at the end, once */
+    /**
+     * @param endless whether revocations are kept for ever
+     * @param gone told at the end, once
+     */
     Watch(
             SandboxStore store,
             Leases leases,
+            boolean endless,
             ServerCallStreamObserver<WatchResponse> watcher,
             Executor readers,
             LongSupplier nanoTime,
             Consumer<Watch> gone) {
         this.store = store;
         this.leases = leases;
+        this.endless = endless;
         this.watcher = watcher;
         this.readers = readers;
         this.nanoTime = nanoTime;
@@ -139,6 +145,10 @@ final class Watch {
                 && start.getMaxStaleness().getSeconds() > SandboxStore.MAX_STALENESS.toSeconds()) {
             // The name of a deleted sandbox would be another's while this one still believes in the first.
             end(wrong("max-staleness may be " + SandboxStore.MAX_STALENESS.toSeconds() + " s at most"));
+        } else if (start.getEndlessTokens() && !endless) {
+            // What is taken back would be forgotten here while it is still good there.
+            end(wrong("it accepts tokens without an end, and revocations are kept for a time only: set"
+                    + " tokens.allow-no-expiry in the issuer's settings too"));
         } else {
             position = position(start.getCursor());
             stamp = new Stamp(start.getStamp(), leases.now());
@@ -302,6 +312,7 @@ final class Watch {
             // Without a lease to say so, nobody would wait for them before giving a name away: 0 vouches for nothing.
             message.setComplete(true)
                     .setCursor(cursor(delta.upTo()))
+                    .setNow(Messages.timestamp(leases.now().wall()))
                     .setStamp(theirs.covers(echo.at()) ? echo.number() : 0);
             completeAt = Math.max(nanoTime.getAsLong(), 1);
             if (unansweredSince == 0) {

@@ -32,6 +32,7 @@ public final class Watches implements AutoCloseable {
     private static final Duration HEARTBEAT = Duration.ofSeconds(1);
 
     private final SandboxStore store;
+    private final boolean endless;
     private final LongSupplier nanoTime;
     private final Set<Watch> watches = ConcurrentHashMap.newKeySet();
     private final ExecutorService readers = Executors.newFixedThreadPool(
@@ -44,9 +45,13 @@ public final class Watches implements AutoCloseable {
     private final AutoCloseable events;
     private boolean closed;
 
-    /** @param nanoTime a monotonic clock, such as {@code System::nanoTime} */
-    public Watches(SandboxStore store, InstantSource clock, LongSupplier nanoTime) {
+    /**
+     * @param endless whether revocations are kept for ever, as tokens without an end need
+     * @param nanoTime a monotonic clock, such as {@code System::nanoTime}
+     */
+    public Watches(SandboxStore store, boolean endless, InstantSource clock, LongSupplier nanoTime) {
         this.store = store;
+        this.endless = endless;
         this.leases = new Leases(store, clock, nanoTime, writer);
         this.nanoTime = nanoTime;
         this.events = store.onEvent(() -> watches.forEach(Watch::wake));
@@ -61,7 +66,7 @@ public final class Watches implements AutoCloseable {
      * @throws RejectedException {@link Reason#TOO_MANY_WATCHERS}, {@link Reason#SHUTTING_DOWN}
      */
     StreamObserver<WatchRequest> begin(ServerCallStreamObserver<WatchResponse> watcher) throws RejectedException {
-        Watch watch = new Watch(store, leases, watcher, readers, nanoTime, watches::remove);
+        Watch watch = new Watch(store, leases, endless, watcher, readers, nanoTime, watches::remove);
         synchronized (this) {
             if (closed) {
                 throw new RejectedException(Reason.SHUTTING_DOWN, "");

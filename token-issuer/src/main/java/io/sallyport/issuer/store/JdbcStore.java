@@ -93,15 +93,23 @@ public final class JdbcStore implements SandboxStore {
     }
 
     @Override
-    public Adoption adopt(SandboxId id, Instant at) throws StoreUnavailableException {
+    public Optional<Adoption> adopt(SandboxClaims token, Instant at) throws StoreUnavailableException {
+        SandboxId id = token.sandbox();
         return database.write(connection -> {
             database.lock(connection, id);
+            Optional<SandboxRecord> known = SandboxTable.find(connection, id);
+            if (known.isPresent()) {
+                return Optional.of(new Adoption(known.get(), false));
+            }
+            if (revocations.of(connection, token, Optional.empty()).isPresent()) {
+                return Optional.empty();
+            }
             boolean isNew = SandboxTable.adopt(connection, id, at);
             if (isNew) {
                 SandboxTable.setVersion(connection, id, EventLog.recordChanged(connection, id, at));
                 database.announce(connection);
             }
-            return new Adoption(registered(connection, id), isNew);
+            return Optional.of(new Adoption(registered(connection, id), isNew));
         });
     }
 

@@ -177,7 +177,12 @@ final class LineageTable {
                 few);
     }
 
-    /** Removes rows that say nothing any more; how many, at most as many as asked for. */
+    /**
+     * Removes rows that say nothing any more; how many, at most as many as asked for.
+     *
+     * <p>A token that an unchanged gateway minted opens its lineage where there is none: as long as it could be renewed
+     * itself, its row says that it has been used.
+     */
     static int prune(Connection connection, RefreshRules rules, Instant at, int limit) throws SQLException {
         Duration ended = rules.leeway().multipliedBy(2);
         long accepted = at.minus(ended).toEpochMilli();
@@ -185,10 +190,14 @@ final class LineageTable {
         return Sql.update(
                 connection,
                 "DELETE FROM lineages WHERE id IN (SELECT id FROM lineages"
-                        + " WHERE COALESCE(expires, advanced + ?) < CASE WHEN closed IS NULL THEN ? ELSE ? END LIMIT ?)",
+                        + " WHERE COALESCE(expires, advanced + ?) < CASE WHEN closed IS NULL THEN ? ELSE ? END"
+                        + " AND (id NOT LIKE ? OR opened + ? < ?) LIMIT ?)",
                 rules.maxLifetime().toMillis(),
                 renewed,
                 accepted,
+                Lineage.ADOPTED + "%",
+                rules.maxLifetime().toMillis(),
+                rules.endless() ? 0 : renewed,
                 limit);
     }
 

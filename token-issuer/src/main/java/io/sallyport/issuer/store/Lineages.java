@@ -170,7 +170,7 @@ final class Lineages {
     }
 
     private Revocation revocation(Subject subject, String reason, Instant at) {
-        return new Revocation(subject, reason, at, Optional.of(at.plus(rules.retention())));
+        return new Revocation(subject, reason, at, rules.keptUntil(at));
     }
 
     /** An id that is registered in a new database must not come into what the same id was given in the one before. */

@@ -111,10 +111,16 @@ final class PostgresDatabase implements Database {
 
     @Override
     public <T> T read(Work<T> work) throws StoreUnavailableException {
-        try {
-            return once(readers, work);
-        } catch (SQLException e) {
-            throw failure("read", e);
+        for (int tries = 1; ; tries++) {
+            try {
+                return once(readers, work);
+            } catch (SQLException e) {
+                StoreUnavailableException failure = failure("read", e);
+                // A connection from before an outage. The others are gone with it, and reading twice does no harm.
+                if (!leadsNowhere(state(e)) || tries == TRIES) {
+                    throw failure;
+                }
+            }
         }
     }
 

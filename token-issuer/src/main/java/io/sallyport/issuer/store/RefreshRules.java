@@ -3,6 +3,7 @@ package io.sallyport.issuer.store;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Objects;
+import java.util.Optional;
 
 /**
  * When a token may be exchanged for the next one.
@@ -14,6 +15,7 @@ import java.util.Objects;
  * @param lineages how many chains of tokens a sandbox may have that go on
  * @param maxLifetime the longest that any token lives
  * @param leeway how far clocks may disagree
+ * @param endless whether there may be tokens without an end, minted by an unchanged gateway
  */
 public record RefreshRules(
         Duration renewalWindow,
@@ -22,7 +24,8 @@ public record RefreshRules(
         OnReuse onReuse,
         int lineages,
         Duration maxLifetime,
-        Duration leeway) {
+        Duration leeway,
+        boolean endless) {
     public RefreshRules {
         Objects.requireNonNull(renewalWindow, "renewalWindow is null");
         Objects.requireNonNull(retryGrace, "retryGrace is null");
@@ -55,9 +58,15 @@ public record RefreshRules(
         REVOKE_SANDBOX
     }
 
-    /** How long a revocation must be kept: until nothing it names could be accepted or renewed any more. */
-    public Duration retention() {
-        return maxLifetime.plus(renewalWindow).plus(leeway.multipliedBy(2));
+    /**
+     * How long what is revoked then must be kept: until nothing it names could be accepted or renewed any more.
+     *
+     * @return empty for ever
+     */
+    public Optional<Instant> keptUntil(Instant at) {
+        return endless
+                ? Optional.empty()
+                : Optional.of(at.plus(maxLifetime).plus(renewalWindow).plus(leeway.multipliedBy(2)));
     }
 
     /** Whether a token that ends then can be renewed at no time from now on. */

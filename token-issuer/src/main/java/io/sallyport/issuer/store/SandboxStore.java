@@ -36,8 +36,13 @@ public interface SandboxStore extends AutoCloseable {
     Registration register(SandboxId id, SandboxName name, SandboxRecord.Source source, Instant at)
             throws StoreUnavailableException;
 
-    /** Makes a sandbox known without a name, unless it is known already, or was. */
-    Adoption adopt(SandboxId id, Instant at) throws StoreUnavailableException;
+    /**
+     * Makes a sandbox known without a name, unless it is known already, or was.
+     *
+     * @param token what a genuine token of it says
+     * @return empty if it is not known, and the token was taken back
+     */
+    Optional<Adoption> adopt(SandboxClaims token, Instant at) throws StoreUnavailableException;
 
     /** The record of an id; a tombstone is one too. */
     Optional<SandboxRecord> find(SandboxId id) throws StoreUnavailableException;

@@ -32,6 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -49,6 +50,7 @@ class WatchTest {
     private Leases leases;
     private final List<Runnable> waiting = new ArrayList<>();
     private boolean diskHangs;
+    private boolean endlessKept;
 
     @BeforeEach
     void open() throws IOException {
@@ -253,6 +255,61 @@ class WatchTest {
         assertThat(gone).containsExactly(watcher.watch);
     }
 
+    /**
+     * It believes for five minutes from a number that came up to a minute after its lease was written; who registers may
+     * have a clock that is almost a minute ahead.
+     */
+    @Test
+    void aLeaseIsLongEnoughForClocksThatDisagree() throws Exception {
+        register("alpha");
+        Watcher cut = watch("", 1);
+        assertThat(cut.told.getLast().getComplete()).isTrue();
+        nanos += Duration.ofSeconds(59).toNanos();
+        var _ = store.delete(new SandboxId("alpha"), now());
+
+        nanos = Duration.ofMinutes(6).plusSeconds(58).toNanos();
+        assertThat(nameIsFree("alpha")).isFalse();
+        nanos = Duration.ofMinutes(7).plusSeconds(1).toNanos();
+        assertThat(nameIsFree("alpha")).isTrue();
+    }
+
+    /** What is forgotten here in two days would be good there for ever. */
+    @ParameterizedTest
+    @CsvSource({"true, false, false", "true, true, true", "false, false, true", "false, true, true"})
+    void whoAcceptsTokensWithoutAnEndIsToldOnlyByWhoForgetsNothing(boolean accepted, boolean kept, boolean told) {
+        endlessKept = kept;
+        Watcher watcher = new Watcher();
+        watcher.watch
+                .requests()
+                .onNext(WatchRequest.newBuilder()
+                        .setStart(WatchStart.newBuilder()
+                                .setReplica("r")
+                                .setStamp(1)
+                                .setEndlessTokens(accepted))
+                        .build());
+        if (told) {
+            assertThat(watcher.told.getLast().getComplete()).isTrue();
+            assertThat(watcher.end).isNull();
+        } else {
+            assertThat(watcher.told).isEmpty();
+            assertThat(watcher.end).isNotNull().satisfies(end -> {
+                assertThat(end.getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+                assertThat(end.getDescription()).contains("tokens.allow-no-expiry");
+            });
+        }
+    }
+
+    @Test
+    void everyCompleteAnswerTellsTheTime() throws Exception {
+        Watcher watcher = watch("", 1);
+        nanos += Duration.ofSeconds(5).toNanos();
+        watcher.watch.beat();
+        assertThat(watcher.told.stream()
+                        .filter(WatchResponse::getComplete)
+                        .map(message -> message.getNow().getSeconds()))
+                .containsExactly(NOW.getEpochSecond(), NOW.getEpochSecond() + 5);
+    }
+
     /** A connection that is half open takes what fits into buffers, and must not fill the list of watchers. */
     @Test
     void whoNeverAcknowledgesIsNotThere() throws Exception {
@@ -420,7 +477,7 @@ class WatchTest {
         private int room = Integer.MAX_VALUE;
         private Runnable ready = () -> {};
         private Runnable cancelled = () -> {};
-        private final Watch watch = new Watch(store, leases, this, Runnable::run, () -> nanos, gone::add);
+        private final Watch watch = new Watch(store, leases, endlessKept, this, Runnable::run, () -> nanos, gone::add);
 
         void starts(String cursor, long stamp) {
             watch.requests()

@@ -41,7 +41,8 @@ abstract class LineageContract {
             OnReuse.REFUSE,
             3,
             Duration.ofHours(24),
-            Duration.ofSeconds(60));
+            Duration.ofSeconds(60),
+            false);
 
     private final TestDrafts drafts = new TestDrafts();
     private RefreshRules rules = RULES;
@@ -99,7 +100,7 @@ abstract class LineageContract {
     }
 
     private Revocation revoke(Subject subject) throws Exception {
-        return tokens.revoke(new Revocation(subject, "r", now, Optional.of(now.plus(rules.retention()))))
+        return tokens.revoke(new Revocation(subject, "r", now, rules.keptUntil(now)))
                 .orElseThrow();
     }
 
@@ -125,7 +126,7 @@ abstract class LineageContract {
         SandboxClaims token = gatewaysOwn(ONE, now.plusSeconds(3600));
         assertThat(refresh(token)).isEqualTo(new Succession.NoRecord());
         after(Duration.ofMinutes(10));
-        var _ = tokens.adopt(ONE, now);
+        var _ = tokens.adopt(token, now);
 
         SandboxClaims first = next(token);
         assertThat(place(first)).isEqualTo(new Lineage("adopted-" + ONE, 1));
@@ -141,7 +142,7 @@ abstract class LineageContract {
     void aGatewaysTokenCanBeTheOnlyBootstrapThereIs() throws Exception {
         rules = with(BootstrapReuse.NEVER, OnReuse.REFUSE);
         SandboxClaims token = gatewaysOwn(ONE, Instant.MAX);
-        var _ = tokens.adopt(ONE, now);
+        var _ = tokens.adopt(token, now);
 
         var _ = next(token);
         after(RULES.retryGrace().plusSeconds(1));
@@ -152,7 +153,7 @@ abstract class LineageContract {
     @Test
     void whatIsRevokedOfAGatewaysTokenStaysRevoked() throws Exception {
         SandboxClaims token = gatewaysOwn(ONE, Instant.MAX);
-        var _ = tokens.adopt(ONE, now);
+        var _ = tokens.adopt(token, now);
         SandboxClaims next = next(token);
 
         var _ = revoke(new Subject.Lineage("adopted-" + ONE));
@@ -162,10 +163,23 @@ abstract class LineageContract {
     }
 
     @Test
+    void aGatewaysTokenCountsAmongTheLineagesThatGoOn() throws Exception {
+        SandboxClaims oldest = begin();
+        for (int i = 1; i < RULES.lineages(); i++) {
+            after(Duration.ofSeconds(1));
+            var _ = bootstrap(ONE);
+        }
+        after(Duration.ofSeconds(1));
+        var _ = next(gatewaysOwn(ONE, now.plusSeconds(3600)));
+
+        assertThat(granted(Kind.REOPENED, refresh(oldest)).lineage()).isNotEqualTo(oldest.lineage());
+    }
+
+    @Test
     void aRestartAfterTheLineageGaveWayIsNoDeadEnd() throws Exception {
         SandboxClaims token = gatewaysOwn(ONE, now.plus(Duration.ofHours(20)));
         after(Duration.ofHours(1));
-        var _ = tokens.adopt(ONE, now);
+        var _ = tokens.adopt(token, now);
         var _ = next(token);
         for (int i = 0; i < RULES.lineages(); i++) {
             after(Duration.ofSeconds(1));
@@ -174,6 +188,83 @@ abstract class LineageContract {
         after(RULES.retryGrace().plusSeconds(1));
 
         assertThat(place(granted(Kind.REOPENED, refresh(token))).generation()).isEqualTo(1);
+    }
+
+    /** A successor names its lineage itself: an issuer made it, and where that is not known any more, something is lost. */
+    @Test
+    void whatWasGivenForAGatewaysTokenBeginsNothing() throws Exception {
+        SandboxClaims token = gatewaysOwn(ONE, now.plusSeconds(3600));
+        var _ = tokens.adopt(token, now);
+        SandboxClaims elsewhere = new SandboxClaims(
+                ONE,
+                Optional.of("jti-of-another-database"),
+                Optional.of(new Lineage(place(token).id(), 5)),
+                token.issuedAt(),
+                token.expiresAt(),
+                "k1");
+
+        assertThat(elsewhere.lineage().orElseThrow().isAdopted()).isFalse();
+        assertThat(refresh(elsewhere)).isInstanceOf(Succession.NoLineage.class);
+        assertThat(place(next(token)).generation()).isEqualTo(1);
+    }
+
+    /** A thief's old copy, once the row of the lineage that gave way is gone. */
+    @Test
+    void aConsumedTokenOfALineageThatGaveWayIsNotItsBeginning() throws Exception {
+        SandboxClaims token = gatewaysOwn(ONE, now.plusSeconds(3600));
+        var _ = tokens.adopt(token, now);
+        SandboxClaims consumed = next(token);
+        SandboxClaims newest = next(consumed);
+        for (int i = 0; i < RULES.lineages(); i++) {
+            after(Duration.ofSeconds(1));
+            var _ = bootstrap(ONE);
+        }
+        now = newest.expiresAt().plus(rules.leeway().multipliedBy(2)).plusMillis(1);
+        prune(0);
+
+        assertThat(refresh(consumed)).isInstanceOf(Succession.NoLineage.class);
+        assertThat(refresh(newest)).isInstanceOf(Succession.NoLineage.class);
+    }
+
+    /** It lives longer than what it was exchanged for, and the row of that may go. */
+    @ParameterizedTest
+    @CsvSource({"false, false", "false, true", "true, false", "true, true"})
+    void thatAGatewaysTokenWasUsedIsKnownAsLongAsItIsGood(boolean endless, boolean gaveWay) throws Exception {
+        rules = with(BootstrapReuse.NEVER, OnReuse.REFUSE, endless);
+        SandboxClaims token = gatewaysOwn(
+                ONE, endless ? Instant.MAX : now.plus(Duration.ofHours(23)).truncatedTo(ChronoUnit.SECONDS));
+        var _ = tokens.adopt(token, now);
+        SandboxClaims first = next(token);
+        for (int i = 0; gaveWay && i < RULES.lineages(); i++) {
+            after(Duration.ofSeconds(1));
+            var _ = bootstrap(ONE);
+        }
+        now = endless
+                ? now.plus(Duration.ofDays(400))
+                : token.expiresAt()
+                        .plus(rules.renewalWindow())
+                        .plus(rules.leeway())
+                        .minusMillis(1);
+        prune(0);
+
+        assertThat(refresh(token)).isInstanceOf(Succession.Reused.class);
+        assertThat(refresh(first)).isInstanceOf(Succession.TooOld.class);
+    }
+
+    @Test
+    void whatATokenWithoutEndWasTakenBackByIsKeptForEver() throws Exception {
+        rules = with(BootstrapReuse.RENEWAL_WINDOW, OnReuse.REVOKE_LINEAGE, true);
+        SandboxClaims token = gatewaysOwn(ONE, Instant.MAX);
+        var _ = tokens.adopt(token, now);
+        SandboxClaims first = next(token);
+        var _ = next(first);
+        after(RULES.retryGrace().plusSeconds(1));
+        assertThat(refresh(first)).isInstanceOf(Succession.Reused.class);
+
+        after(Duration.ofDays(400));
+        prune(0);
+
+        assertRevoked(token, new Subject.Lineage(place(token).id()));
     }
 
     // Forward.
@@ -516,16 +607,16 @@ abstract class LineageContract {
         SandboxClaims fast = bootstrap(ONE);
         after(Duration.ofSeconds(-5));
 
-        Revocation revoked = tokens.revoke(
-                        new Revocation(new Subject.Sandbox(ONE), "r", now, Optional.of(now.plus(rules.retention()))))
+        Revocation revoked = tokens.revoke(new Revocation(new Subject.Sandbox(ONE), "r", now, rules.keptUntil(now)))
                 .orElseThrow();
 
         assertRevoked(fast, new Subject.Sandbox(ONE));
         assertThat(revoked.until())
                 .as("as long as that one could be renewed")
                 .hasValueSatisfying(until -> assertThat(until)
-                        .isAfterOrEqualTo(
-                                now.plusSeconds(5).plus(rules.retention()).truncatedTo(ChronoUnit.MILLIS)));
+                        .isAfterOrEqualTo(rules.keptUntil(now.plusSeconds(5))
+                                .orElseThrow()
+                                .truncatedTo(ChronoUnit.MILLIS)));
     }
 
     // Whether its holder goes on.
@@ -690,7 +781,7 @@ abstract class LineageContract {
     @Test
     void aGatewaysTokenHasALineageOnceItWasExchanged() throws Exception {
         SandboxClaims token = gatewaysOwn(ONE, now.plusSeconds(3600));
-        var _ = tokens.adopt(ONE, now);
+        var _ = tokens.adopt(token, now);
         assertThat(life(token)).isEmpty();
 
         SandboxClaims next = next(token);
@@ -702,7 +793,7 @@ abstract class LineageContract {
     @Test
     void aGatewaysTokenWithoutEndThatCannotBeExchangedStillHasNone() throws Exception {
         SandboxClaims token = gatewaysOwn(ONE, Instant.MAX);
-        var _ = tokens.adopt(ONE, now);
+        var _ = tokens.adopt(token, now);
         drafts.activate("k2");
         revoke(new Subject.Key("k2"));
         assertThat(refresh(token)).isEqualTo(new Succession.KeyRevoked("k2"));
@@ -857,6 +948,10 @@ abstract class LineageContract {
     }
 
     private static RefreshRules with(BootstrapReuse reuse, OnReuse onReuse) {
+        return with(reuse, onReuse, false);
+    }
+
+    private static RefreshRules with(BootstrapReuse reuse, OnReuse onReuse, boolean endless) {
         return new RefreshRules(
                 RULES.renewalWindow(),
                 RULES.retryGrace(),
@@ -864,6 +959,7 @@ abstract class LineageContract {
                 onReuse,
                 RULES.lineages(),
                 RULES.maxLifetime(),
-                RULES.leeway());
+                RULES.leeway(),
+                endless);
     }
 }

@@ -61,7 +61,8 @@ abstract class LineageModelContract extends LineageContract {
                     seed % 3 == 0 ? OnReuse.REVOKE_LINEAGE : OnReuse.REFUSE,
                     RULES.lineages(),
                     RULES.maxLifetime(),
-                    RULES.leeway());
+                    RULES.leeway(),
+                    false);
             model = new LineageModel(rules);
         }
 
@@ -141,8 +142,7 @@ abstract class LineageModelContract extends LineageContract {
             if (subject.name().equals("k" + keys)) {
                 return;
             }
-            Optional<Instant> until =
-                    subject instanceof Subject.Key ? Optional.empty() : Optional.of(now.plus(rules.retention()));
+            Optional<Instant> until = subject instanceof Subject.Key ? Optional.empty() : rules.keptUntil(now);
             Optional<Revocation> revocation = store.revoke(new Revocation(subject, "r", now, until));
             switch (subject) {
                 case Subject.Lineage(String id) -> model.revokeLineage(id);

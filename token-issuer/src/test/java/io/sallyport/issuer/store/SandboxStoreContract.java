@@ -3,6 +3,8 @@ package io.sallyport.issuer.store;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sallyport.identity.Lineage;
+import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
 import io.sallyport.issuer.store.Revocation.Subject;
 import io.sallyport.issuer.store.SandboxRecord.Source;
@@ -22,9 +24,12 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** What every store promises; each implementation's test extends this. */
 abstract class SandboxStoreContract extends LineageModelContract {
@@ -73,7 +78,7 @@ abstract class SandboxStoreContract extends LineageModelContract {
 
     @Test
     void anAdoptedSandboxHasNoNameUntilItIsGivenOne() throws Exception {
-        SandboxStore.Adoption adoption = store.adopt(ALPHA, T0);
+        SandboxStore.Adoption adoption = store.adopt(gatewaysToken(ALPHA), T0).orElseThrow();
 
         assertThat(adoption)
                 .isEqualTo(new SandboxStore.Adoption(
@@ -87,8 +92,8 @@ abstract class SandboxStoreContract extends LineageModelContract {
                                 1),
                         true));
         assertThat(store.find(ALPHA)).contains(adoption.record());
-        assertThat(store.adopt(ALPHA, T1)).isEqualTo(new SandboxStore.Adoption(adoption.record(), false));
-        assertThat(store.adopt(BETA, T1).isNew())
+        assertThat(store.adopt(gatewaysToken(ALPHA), T1)).contains(new SandboxStore.Adoption(adoption.record(), false));
+        assertThat(store.adopt(gatewaysToken(BETA), T1).orElseThrow().isNew())
                 .as("several may be without a name")
                 .isTrue();
 
@@ -98,15 +103,45 @@ abstract class SandboxStoreContract extends LineageModelContract {
         assertThat(named.source()).isEqualTo(Source.ADOPT);
         assertThat(named.version()).isGreaterThan(adoption.record().version());
         assertThat(store.register(BETA, NAME, Source.REGISTRY, T1)).isEqualTo(new Registration.NameTaken(named));
-        assertThat(store.adopt(ALPHA, T1)).isEqualTo(new SandboxStore.Adoption(named, false));
+        assertThat(store.adopt(gatewaysToken(ALPHA), T1)).contains(new SandboxStore.Adoption(named, false));
+    }
+
+    private static SandboxClaims gatewaysToken(SandboxId id) {
+        return new SandboxClaims(
+                id,
+                Optional.of("jti-" + id),
+                Optional.of(new Lineage("adopted-" + id, 0)),
+                T0,
+                T0.plusSeconds(60),
+                "k1");
+    }
+
+    private static Stream<Revocation.Subject> whatATokenCanBeTakenBackBy() {
+        return Stream.of(
+                new Revocation.Subject.Token("jti-" + ALPHA),
+                new Revocation.Subject.Lineage("adopted-" + ALPHA),
+                new Revocation.Subject.Key("k1"));
+    }
+
+    /** Whoever vouches for the token may not have heard of it yet. */
+    @ParameterizedTest
+    @MethodSource("whatATokenCanBeTakenBackBy")
+    void aTokenThatWasTakenBackMakesNothingKnown(Revocation.Subject subject) throws Exception {
+        var _ = store.revoke(new Revocation(subject, "stolen", T0, Optional.empty()));
+
+        assertThat(store.adopt(gatewaysToken(ALPHA), T1)).isEmpty();
+        assertThat(store.find(ALPHA)).isEmpty();
+
+        SandboxRecord known = register(ALPHA, NAME, T1);
+        assertThat(store.adopt(gatewaysToken(ALPHA), T1)).contains(new SandboxStore.Adoption(known, false));
     }
 
     @Test
     void whatWasDeletedIsNotAdoptedAgain() throws Exception {
-        var _ = store.adopt(ALPHA, T0);
+        var _ = store.adopt(gatewaysToken(ALPHA), T0).orElseThrow();
         SandboxRecord tombstone = store.delete(ALPHA, T1).orElseThrow();
 
-        assertThat(store.adopt(ALPHA, T1)).isEqualTo(new SandboxStore.Adoption(tombstone, false));
+        assertThat(store.adopt(gatewaysToken(ALPHA), T1)).contains(new SandboxStore.Adoption(tombstone, false));
         assertThat(store.register(ALPHA, NAME, Source.REGISTRY, T1)).isEqualTo(new Registration.IdDeleted(tombstone));
     }
 
