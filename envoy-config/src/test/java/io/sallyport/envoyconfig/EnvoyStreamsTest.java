@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.protobuf.ByteString;
 import io.envoyproxy.envoy.config.core.v3.HeaderValue;
+import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode;
 import io.envoyproxy.envoy.service.auth.v3.CheckResponse;
 import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
 import io.grpc.Status;
@@ -106,6 +107,9 @@ class EnvoyStreamsTest {
                         .getStringValue())
                 .isEqualTo(FakeExtAuthz.PRINCIPAL);
         assertThat(first.getAttributesMap()).isEmpty();
+        // What the guard is told of its own setting, so that it can refuse another.
+        assertThat(first.getProtocolConfig().getRequestBodyMode()).isEqualTo(BodySendMode.STREAMED);
+        assertThat(first.getProtocolConfig().getResponseBodyMode()).isEqualTo(BodySendMode.NONE);
         live.guard().only().awaitEnd();
         assertThat(live.guard().only().requests().stream().map(ProcessingRequest::getRequestCase))
                 .contains(ProcessingRequest.RequestCase.REQUEST_BODY, ProcessingRequest.RequestCase.RESPONSE_TRAILERS)

@@ -52,6 +52,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
@@ -827,23 +828,43 @@ class IssuerTest {
     void refreshesThatWaitForTheDiskHoldUpNoRecords() throws Exception {
         issuer.register("alpha");
         SandboxClaims token = issuer.verify(issuer.mint("alpha"));
+        AtomicBoolean enough = new AtomicBoolean();
         try (ExecutorService flood = Executors.newVirtualThreadPerTaskExecutor();
                 Connection other = DriverManager.getConnection("jdbc:sqlite:" + directory.resolve("issuer.db"));
                 Statement statement = other.createStatement()) {
             statement.execute("BEGIN IMMEDIATE");
             for (int i = 0; i < 60; i++) {
-                var _ = flood.submit(() -> refresh(token));
+                flood.execute(() -> {
+                    while (!enough.get()) {
+                        try {
+                            refresh(token);
+                        } catch (StatusRuntimeException e) {
+                            // it has waited for as long as a refresh waits, and tries again
+                        }
+                    }
+                });
             }
-            for (int i = 0; i < 20; i++) {
-                assertThat(issuer.feed(issuer.extAuthzAssertion(RunningIssuer.GET_RECORD))
-                                .withDeadlineAfter(500, TimeUnit.MILLISECONDS)
-                                .getRecord(GetRecordRequest.newBuilder()
-                                        .setSandboxId("alpha")
-                                        .build())
-                                .getId())
-                        .isEqualTo("alpha");
-            }
+            // Behind refreshes, every one would wait for two seconds; a busy machine does not hold up all of them.
+            assertThat(IntStream.range(0, 30).anyMatch(_ -> isRecordReadWithin(Duration.ofSeconds(1))))
+                    .isTrue();
+            enough.set(true);
             statement.execute("ROLLBACK");
+        } finally {
+            enough.set(true);
+        }
+    }
+
+    private boolean isRecordReadWithin(Duration time) {
+        try {
+            return issuer.feed(issuer.extAuthzAssertion(RunningIssuer.GET_RECORD))
+                    .withDeadlineAfter(time.toMillis(), TimeUnit.MILLISECONDS)
+                    .getRecord(
+                            GetRecordRequest.newBuilder().setSandboxId("alpha").build())
+                    .getId()
+                    .equals("alpha");
+        } catch (StatusRuntimeException e) {
+            assertThat(e.getStatus().getCode()).isEqualTo(Status.Code.DEADLINE_EXCEEDED);
+            return false;
         }
     }
 

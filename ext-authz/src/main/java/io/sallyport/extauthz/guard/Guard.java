@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What all guarded streams share.
@@ -52,14 +53,14 @@ public record Guard(
         return end.equals(Instant.MAX) ? end : end.plus(leeway);
     }
 
-    void report(Refusal refusal, String principal, String method, long since) {
+    void report(Refusal refusal, String principal, String method, @Nullable String requestId, long since) {
         audit.record(new AuditEvent(
                 clock.instant(),
                 refusal.reason(),
                 principal,
                 method,
                 refusal.asked(),
-                null,
+                requestId,
                 nanoTime.getAsLong() - since,
                 refusal.detail()));
     }

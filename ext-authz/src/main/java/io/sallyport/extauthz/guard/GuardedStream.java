@@ -3,7 +3,9 @@ package io.sallyport.extauthz.guard;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.Struct;
 import com.google.protobuf.UnsafeByteOperations;
+import io.envoyproxy.envoy.config.core.v3.HeaderValue;
 import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode;
+import io.envoyproxy.envoy.service.ext_proc.v3.HttpHeaders;
 import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
 import io.envoyproxy.envoy.service.ext_proc.v3.ProtocolConfiguration;
 import io.grpc.Status;
@@ -17,9 +19,11 @@ import io.sallyport.extauthz.guard.ProcessMessage.Unexpected;
 import io.sallyport.identity.Principal;
 import io.sallyport.identity.PrincipalHeader;
 import io.sallyport.policy.MethodRule;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Objects;
 import java.util.function.Consumer;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,7 +35,8 @@ import org.jspecify.annotations.Nullable;
  * never goes on.
  *
  * <p>To Envoy, a guard that ends in peace is one that has no more objections. So this one never ends before Envoy does, but
- * by a failure.
+ * by a failure. A refusal says why, and leaves Envoy a moment to end the stream by it, so that nothing else can be what
+ * the client hears.
  *
  * <p>While a question about the sandbox is under way nothing more is taken from Envoy. Safe for all threads; each message
  * and each cut is one step.
@@ -57,9 +62,15 @@ final class GuardedStream {
         /** Known, and not let through yet. */
         OPENING,
         OPEN,
+        /** Refused, which Envoy has been told and has not taken note of yet. */
+        ENDING,
         OVER
     }
 
+    /** How long Envoy may take to end a stream that was refused, before the call about it fails. */
+    private static final Duration TO_END = Duration.ofSeconds(1);
+
+    private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._-]{1,128}");
     private static final String ANONYMOUS = PrincipalHeader.format(new Principal.Anonymous());
 
     private final Guard guard;
@@ -68,8 +79,16 @@ final class GuardedStream {
 
     private Phase phase = Phase.NEW;
 
+    /** How the call is to fail once the stream was refused. */
+    private Status refused = Status.UNAVAILABLE;
+
+    private long endBy;
+
     /** What ext_authz said of it, once that was read. */
     private @Nullable Announcement announced;
+
+    /** Envoy's {@code x-request-id}, if there is one. */
+    private @Nullable String requestId;
 
     /** Set when the stream has become one of the open ones, and from then on. */
     private volatile @Nullable Opened opened;
@@ -102,7 +121,11 @@ final class GuardedStream {
 
     /** Takes what Envoy says next. */
     synchronized void take(ProcessMessage message) {
-        if (phase == Phase.OVER) {
+        if (phase == Phase.ENDING) {
+            // It was on its way; what Envoy says last comes behind it.
+            envoy.next();
+        }
+        if (isOver()) {
             return;
         }
         try {
@@ -120,39 +143,62 @@ final class GuardedStream {
 
     /** Envoy has ended the call. */
     synchronized void envoyEnded() {
-        if (phase == Phase.OVER) {
-            return;
-        }
-        boolean inPeace = phase == Phase.OPEN && held == 0 && !asking;
-        leave();
-        guard.counts().ended();
-        if (inPeace) {
-            envoy.finish();
-        } else {
-            envoy.fail(Status.UNAVAILABLE.withDescription("ended before all was answered"));
+        switch (phase) {
+            case OVER -> {}
+            case ENDING -> failCall();
+            case NEW, OPENING, OPEN -> {
+                boolean inPeace = phase == Phase.OPEN && held == 0 && !asking;
+                leave(Phase.OVER);
+                guard.counts().ended();
+                if (inPeace) {
+                    envoy.finish();
+                } else {
+                    envoy.fail(Status.UNAVAILABLE.withDescription("ended before all was answered"));
+                }
+            }
         }
     }
 
     /** The call was cancelled, or its connection is gone. */
     synchronized void cancelled() {
-        if (phase != Phase.OVER) {
-            leave();
+        if (phase == Phase.ENDING) {
+            guard.streams().ended(this);
+        } else if (phase != Phase.OVER) {
+            leave(Phase.OVER);
             guard.counts().ended();
         }
+        phase = Phase.OVER;
     }
 
     /** Ends the stream, at any time. */
     synchronized void cut(Refusal refusal) {
-        if (phase != Phase.OVER) {
+        if (!isOver()) {
             refuse(refusal);
         }
     }
 
     /** Ends the stream, since something went wrong here. */
     synchronized void fail(Throwable e) {
-        if (phase != Phase.OVER) {
+        if (!isOver()) {
             refuse(guard.failed(e));
         }
+    }
+
+    /** Fails the call if Envoy has not ended the stream although it had the time. */
+    synchronized void insist() {
+        if (phase == Phase.ENDING && guard.nanoTime().getAsLong() - endBy >= 0) {
+            failCall();
+        }
+    }
+
+    private void failCall() {
+        phase = Phase.OVER;
+        guard.streams().ended(this);
+        envoy.fail(refused);
+    }
+
+    private boolean isOver() {
+        return phase == Phase.ENDING || phase == Phase.OVER;
     }
 
     private void open(ProcessingRequest request) {
@@ -175,6 +221,7 @@ final class GuardedStream {
     }
 
     private Opened enter(ProcessingRequest request) throws RejectedException {
+        requestId = requestId(request.getRequestHeaders());
         Announcement announcement = Announcement.read(request.getMetadataContext()
                 .getFilterMetadataOrDefault(Announcement.NAMESPACE, Struct.getDefaultInstance()));
         announced = announcement;
@@ -193,6 +240,18 @@ final class GuardedStream {
         opened = entered;
         phase = Phase.OPENING;
         return entered;
+    }
+
+    private static @Nullable String requestId(HttpHeaders headers) {
+        for (HeaderValue header : headers.getHeaders().getHeadersList()) {
+            if (header.getKey().equals("x-request-id")) {
+                String value = header.getRawValue().isEmpty()
+                        ? header.getValue()
+                        : header.getRawValue().toStringUtf8();
+                return REQUEST_ID.matcher(value).matches() ? value : null;
+            }
+        }
+        return null;
     }
 
     private static void checkModes(ProtocolConfiguration modes, MethodRule rule) throws RejectedException {
@@ -310,7 +369,7 @@ final class GuardedStream {
     }
 
     private synchronized void resume(Owner owner, Consumer<Owner.Living> then) {
-        if (phase == Phase.OVER) {
+        if (isOver()) {
             return;
         }
         asking = false;
@@ -333,21 +392,24 @@ final class GuardedStream {
         long noticed = opened == null || phase == Phase.OPENING
                 ? arrived
                 : guard.nanoTime().getAsLong();
-        leave();
+        refused = refusal.reason().status();
+        endBy = guard.nanoTime().getAsLong() + TO_END.toNanos();
+        leave(Phase.ENDING);
+        guard.streams().ending(this);
         guard.counts().ended(refusal.reason());
         Announcement who = announced;
         guard.report(
                 refusal,
                 who == null ? ANONYMOUS : who.principal(),
                 who == null ? "(not known)" : who.method(),
+                requestId,
                 noticed);
-        // The first says why, and the second keeps the gate closed whatever became of the first.
         envoy.answer(ProcessAnswer.end(refusal));
-        envoy.fail(refusal.reason().status());
+        envoy.next();
     }
 
-    private void leave() {
-        phase = Phase.OVER;
+    private void leave(Phase next) {
+        phase = next;
         Opened stream = opened;
         if (stream != null) {
             stream.messages().forget();

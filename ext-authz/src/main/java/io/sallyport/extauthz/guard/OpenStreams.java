@@ -16,6 +16,7 @@ import java.util.concurrent.atomic.AtomicLong;
 public final class OpenStreams implements Iterable<GuardedStream> {
     private final StreamLimits limits;
     private final Set<GuardedStream> open = ConcurrentHashMap.newKeySet();
+    private final Set<GuardedStream> ending = ConcurrentHashMap.newKeySet();
     private final ConcurrentMap<SandboxId, Share> shares = new ConcurrentHashMap<>();
     private final AtomicInteger count = new AtomicInteger();
     private final AtomicLong unfinished = new AtomicLong();
@@ -85,6 +86,21 @@ public final class OpenStreams implements Iterable<GuardedStream> {
             count.decrementAndGet();
             shares.computeIfPresent(sandbox, (_, share) -> --share.streams == 0 ? null : share);
         }
+    }
+
+    /** A stream was refused, and Envoy has been told. */
+    void ending(GuardedStream stream) {
+        ending.add(stream);
+    }
+
+    /** The call about a refused stream is over. */
+    void ended(GuardedStream stream) {
+        ending.remove(stream);
+    }
+
+    /** Fails the calls about streams that were refused, and that Envoy should have ended by now. */
+    void insist() {
+        ending.forEach(GuardedStream::insist);
     }
 
     /** Ends all streams, and refuses those that come: the gate must not be left without its guard. */

@@ -75,6 +75,7 @@ public final class StreamLife {
                 stream.fail(e);
             }
         }
+        guard.streams().insist();
         ownersAsked.keepOnly(unsure);
         lineagesAsked.keepOnly(ended.keySet());
         ended.forEach((line, streams) -> lineagesAsked.ask(

@@ -1,8 +1,11 @@
 package io.sallyport.extauthz.guard;
 
+import com.google.protobuf.ByteString;
 import com.google.protobuf.MessageLite;
 import com.google.protobuf.Struct;
 import com.google.protobuf.Value;
+import io.envoyproxy.envoy.config.core.v3.HeaderMap;
+import io.envoyproxy.envoy.config.core.v3.HeaderValue;
 import io.envoyproxy.envoy.config.core.v3.Metadata;
 import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode;
 import io.envoyproxy.envoy.service.ext_proc.v3.HttpBody;
@@ -166,7 +169,7 @@ final class GuardStage implements Owners, LineageSource {
             envoy.waiting.add(bytes);
             take(ProcessingRequest.newBuilder()
                     .setRequestBody(HttpBody.newBuilder()
-                            .setBody(com.google.protobuf.ByteString.copyFrom(bytes))
+                            .setBody(ByteString.copyFrom(bytes))
                             .setEndOfStream(last))
                     .build());
             return this;
@@ -199,7 +202,11 @@ final class GuardStage implements Owners, LineageSource {
 
     static ProcessingRequest headers(Struct said, ProtocolConfiguration modes) {
         return ProcessingRequest.newBuilder()
-                .setRequestHeaders(HttpHeaders.getDefaultInstance())
+                .setRequestHeaders(HttpHeaders.newBuilder()
+                        .setHeaders(HeaderMap.newBuilder()
+                                .addHeaders(HeaderValue.newBuilder()
+                                        .setKey("x-request-id")
+                                        .setRawValue(ByteString.copyFromUtf8("req-1")))))
                 .setMetadataContext(Metadata.newBuilder().putFilterMetadata(Announcement.NAMESPACE, said))
                 .setProtocolConfig(modes)
                 .build();

@@ -20,6 +20,7 @@ import io.sallyport.base.Reason;
 import io.sallyport.base.audit.AuditEvent;
 import io.sallyport.extauthz.guard.GuardStage.Running;
 import java.io.ByteArrayOutputStream;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -167,6 +168,11 @@ class GuardedStreamTest {
             assertThat(line.sandboxAsked()).isEqualTo(row.asked());
             assertThat(line.principal()).contains("id=\"alpha\"");
             assertThat(line.method()).isEqualTo(row.method());
+            assertThat(line.requestId()).isEqualTo("req-1");
+            assertThat(running.envoy.grpcStatus())
+                    .isEqualTo(row.refused().statusCode().value());
+            assertThat(running.envoy.status).isNull();
+            running.stream.envoyEnded();
             assertThat(running.envoy.closedWith()).isEqualTo(row.refused().statusCode());
         }
         assertThat(stage.streams.size()).isZero();
@@ -252,7 +258,7 @@ class GuardedStreamTest {
         running.begin();
 
         assertThat(running.ended()).isEqualTo(Reason.STREAM_UNGUARDED);
-        assertThat(running.envoy.said).containsExactly("end", "fail");
+        assertThat(running.envoy.said).containsExactly("end");
         assertThat(stage.streams.size()).isZero();
     }
 
@@ -313,6 +319,7 @@ class GuardedStreamTest {
         running.take(request);
 
         assertThat(running.ended()).isEqualTo(Reason.STREAM_UNGUARDED);
+        running.stream.envoyEnded();
         assertThat(running.envoy.closedWith()).isNotEqualTo(Status.Code.OK);
     }
 
@@ -414,7 +421,26 @@ class GuardedStreamTest {
         running.stream.cut(new Refusal(Reason.TOKEN_REVOKED, ""));
         stage.ownersAsked.removeFirst().complete(new Owner.Living("alpha", "default", ""));
 
-        assertThat(running.envoy.said).containsExactly("end", "fail");
+        assertThat(running.envoy.said).containsExactly("end");
+    }
+
+    /** A refusal ends the stream by itself; a guard that is not heard closes the gate by failing. */
+    @Test
+    void anEnvoyThatDoesNotEndWhatWasRefused() {
+        Running running = stage.open("alpha", LOGS).message(logs("beta"));
+        running.message(logs("alpha"));
+        stage.time.advance(Duration.ofMillis(999));
+        stage.streams.insist();
+        assertThat(running.envoy.said).containsExactly("headers", "end");
+        stage.time.advance(Duration.ofMillis(1));
+        stage.streams.insist();
+        stage.streams.insist();
+        running.stream.envoyEnded();
+        running.stream.cancelled();
+
+        assertThat(running.envoy.said).containsExactly("headers", "end", "fail");
+        assertThat(running.envoy.closedWith()).isEqualTo(Status.Code.PERMISSION_DENIED);
+        assertThat(stage.audited).hasSize(1);
     }
 
     @Test
@@ -468,8 +494,9 @@ class GuardedStreamTest {
         Running later = stage.open("alpha", SESSION);
 
         for (Running running : List.of(open, later)) {
-            assertThat(running.envoy.closedWith()).isEqualTo(Status.Code.UNAVAILABLE);
             assertThat(running.envoy.grpcStatus()).isEqualTo(14);
+            running.stream.envoyEnded();
+            assertThat(running.envoy.closedWith()).isEqualTo(Status.Code.UNAVAILABLE);
         }
         assertThat(stage.audited).extracting(AuditEvent::reason).containsOnly(Reason.SHUTTING_DOWN);
         assertThat(stage.streams.size()).isZero();
@@ -501,7 +528,7 @@ class GuardedStreamTest {
                 for (Future<?> each : done) {
                     each.get();
                 }
-                assertThat(running.envoy.said).endsWith("end", "fail").containsOnlyOnce("end", "fail");
+                assertThat(running.envoy.said).endsWith("end").containsOnlyOnce("end");
                 assertThat(running.envoy.passed.size() % one.length).isZero();
             }
         }

@@ -1,0 +1,110 @@
+package io.sallyport.extauthz.guard;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.protobuf.ByteString;
+import com.google.protobuf.Struct;
+import io.envoyproxy.envoy.config.core.v3.Metadata;
+import io.envoyproxy.envoy.service.ext_proc.v3.HttpBody;
+import io.envoyproxy.envoy.service.ext_proc.v3.HttpHeaders;
+import io.envoyproxy.envoy.service.ext_proc.v3.HttpTrailers;
+import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
+import io.sallyport.extauthz.guard.ProcessMessage.Piece;
+import io.sallyport.extauthz.guard.ProcessMessage.RequestHeaders;
+import io.sallyport.extauthz.guard.ProcessMessage.RequestTrailers;
+import io.sallyport.extauthz.guard.ProcessMessage.ResponseTrailers;
+import io.sallyport.extauthz.guard.ProcessMessage.Unexpected;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ProcessMessageReaderTest {
+    private static final Metadata METADATA = Metadata.newBuilder()
+            .putFilterMetadata(
+                    Announcement.NAMESPACE,
+                    Struct.newBuilder()
+                            .putFields("principal", GuardStage.text("somebody"))
+                            .build())
+            .build();
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 127, 128, 16_384, 2_000_000})
+    void aPieceIsFoundWhereItLies(int size) {
+        byte[] bytes = new byte[size];
+        for (int i = 0; i < size; i++) {
+            bytes[i] = (byte) (i * 31);
+        }
+        for (boolean last : new boolean[] {true, false}) {
+            ProcessingRequest request = ProcessingRequest.newBuilder()
+                    .setRequestBody(HttpBody.newBuilder()
+                            .setBody(ByteString.copyFrom(bytes))
+                            .setEndOfStream(last))
+                    .setMetadataContext(METADATA)
+                    .build();
+            Piece piece = (Piece) ProcessMessageReader.read(request.toByteArray());
+            assertThat(Arrays.copyOfRange(piece.bytes(), piece.at(), piece.at() + piece.length()))
+                    .isEqualTo(bytes);
+            assertThat(piece.isLast()).isEqualTo(last);
+            assertThat(piece).hasToString("Piece[" + size + " bytes" + (last ? ", the last]" : "]"));
+        }
+    }
+
+    @Test
+    void everythingElseByItsKind() {
+        ProcessingRequest headers = ProcessingRequest.newBuilder()
+                .setRequestHeaders(HttpHeaders.getDefaultInstance())
+                .setMetadataContext(METADATA)
+                .build();
+        assertThat(ProcessMessageReader.read(headers.toByteArray())).isEqualTo(new RequestHeaders(headers));
+        assertThat(ProcessMessageReader.read(ProcessingRequest.newBuilder()
+                        .setRequestTrailers(HttpTrailers.getDefaultInstance())
+                        .build()
+                        .toByteArray()))
+                .isEqualTo(new RequestTrailers());
+        assertThat(ProcessMessageReader.read(ProcessingRequest.newBuilder()
+                        .setResponseTrailers(HttpTrailers.getDefaultInstance())
+                        .build()
+                        .toByteArray()))
+                .isEqualTo(new ResponseTrailers());
+    }
+
+    /** Where protobuf would take the last, or merge, there is more than one way to read it. */
+    @Test
+    void twoPiecesInOneMessage() throws IOException {
+        byte[] piece = ProcessingRequest.newBuilder()
+                .setRequestBody(HttpBody.newBuilder().setBody(ByteString.copyFromUtf8("abc")))
+                .build()
+                .toByteArray();
+        ByteArrayOutputStream twice = new ByteArrayOutputStream();
+        twice.write(piece);
+        twice.write(piece);
+        assertThat(ProcessMessageReader.read(twice.toByteArray())).isInstanceOf(Unexpected.class);
+
+        byte[] twoBodies = {0x22, 6, 10, 1, 'a', 10, 1, 'b'};
+        assertThat(ProcessMessageReader.read(twoBodies)).isInstanceOf(Unexpected.class);
+    }
+
+    @Test
+    void noBytesMakeItFail() {
+        byte[] good = ProcessingRequest.newBuilder()
+                .setRequestBody(HttpBody.newBuilder()
+                        .setBody(ByteString.copyFromUtf8("abc"))
+                        .setEndOfStream(true))
+                .setMetadataContext(METADATA)
+                .build()
+                .toByteArray();
+        for (int length = 0; length < good.length; length++) {
+            assertThat(ProcessMessageReader.read(Arrays.copyOf(good, length))).isNotNull();
+        }
+        for (int at = 0; at < good.length; at++) {
+            for (int value = 0; value < 256; value++) {
+                byte[] changed = good.clone();
+                changed[at] = (byte) value;
+                assertThat(ProcessMessageReader.read(changed)).isNotNull();
+            }
+        }
+    }
+}
