@@ -122,7 +122,8 @@ class PublishedStubsTest {
         }
         // A stream begins before its first message is looked at; of one that is refused nothing else arrives.
         List<Sighting> seen = arena.stack().gateway().since(before).stream()
-                .filter(call -> !(call.path().endsWith("/PushSandboxLogs") && call.data().isEmpty()))
+                .filter(call -> !(call.path().endsWith("/PushSandboxLogs")
+                        && call.data().isEmpty()))
                 .toList();
         assertThat(seen.stream()
                         .map(call -> call.path() + " by "

@@ -112,14 +112,18 @@ class StreamCrowdTest {
                             .as("a stream of %s: %s", member.caller(), member.stream())
                             .isFalse();
                     if (!member.halfClosed()) {
-                        member.stream().send(member.stream().method().more(member.caller().id()));
+                        member.stream()
+                                .send(member.stream()
+                                        .method()
+                                        .more(member.caller().id()));
                     }
                 }
             }
             for (Member member : members) {
                 if (!which.test(member)) {
                     member.stream().awaitReached();
-                    assertThat(member.stream().seen().end()).isEqualTo(member.halfClosed() ? End.HALF_CLOSED : End.OPEN);
+                    assertThat(member.stream().seen().end())
+                            .isEqualTo(member.halfClosed() ? End.HALF_CLOSED : End.OPEN);
                 }
             }
         }
@@ -152,13 +156,19 @@ class StreamCrowdTest {
 
     /** What is taken back, and from whom: of a sandbox with an older and a newer lineage. */
     enum TakenBack {
-        SANDBOX((arena, victim) -> arena.stack().registry().revoke(subject().setSandboxId(victim.id()).build())),
+        SANDBOX((arena, victim) -> arena.stack()
+                .registry()
+                .revoke(subject().setSandboxId(victim.id()).build())),
         LINEAGE((arena, victim) -> arena.stack()
                 .registry()
-                .revoke(subject().setLineage(Supervisor.claim(victim.token(), "lin")).build())),
+                .revoke(subject()
+                        .setLineage(Supervisor.claim(victim.token(), "lin"))
+                        .build())),
         TOKEN((arena, victim) -> arena.stack()
                 .registry()
-                .revoke(subject().setTokenId(Supervisor.claim(victim.token(), "jti")).build())),
+                .revoke(subject()
+                        .setTokenId(Supervisor.claim(victim.token(), "jti"))
+                        .build())),
         DELETION((arena, victim) -> arena.stack().registry().delete(victim.id()));
 
         private final BiConsumer<Arena, Caller> how;
@@ -196,13 +206,17 @@ class StreamCrowdTest {
 
             long start = System.nanoTime();
             what.how.accept(arena, victim);
-            crowd.members.stream().filter(ends).forEach(member -> member.stream().await());
+            crowd.members.stream()
+                    .filter(ends)
+                    .forEach(member -> member.stream().await());
             Duration took = Duration.ofNanos(System.nanoTime() - start);
             System.out.println("StreamCrowdTest: " + what + " ended "
                     + crowd.members.stream().filter(ends).count() + " of " + crowd.members.size() + " streams in "
                     + took.toMillis() + " ms");
 
-            assertThat(took).as("a second is promised; a busy machine may take some more").isLessThan(Duration.ofSeconds(10));
+            assertThat(took)
+                    .as("a second is promised; a busy machine may take some more")
+                    .isLessThan(Duration.ofSeconds(10));
             crowd.assertEnded(ends);
             Reason reason = what == TakenBack.DELETION ? Reason.SANDBOX_DELETED : Reason.TOKEN_REVOKED;
             long ended = crowd.members.stream().filter(ends).count();
@@ -260,7 +274,9 @@ class StreamCrowdTest {
         try (Crowd crowd = new Crowd(Method.values())) {
             arena.stack()
                     .registry()
-                    .revoke(RevocationSubject.newBuilder().setKeyId("somebody-elses").build());
+                    .revoke(RevocationSubject.newBuilder()
+                            .setKeyId("somebody-elses")
+                            .build());
             crowd.assertEnded(member -> false);
             arena.stack()
                     .registry()

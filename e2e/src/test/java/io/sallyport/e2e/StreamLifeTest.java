@@ -101,9 +101,8 @@ class StreamLifeTest {
 
         void assertGoesOn() {
             open.forEach(stream -> stream.assertGoesOn(caller.id()));
-            listening.forEach(stream -> assertThat(stream.call().isDone())
-                    .as("%s", stream)
-                    .isFalse());
+            listening.forEach(stream ->
+                    assertThat(stream.call().isDone()).as("%s", stream).isFalse());
         }
 
         /** Asserts that all of them end, for this reason; the first moment at which one had ended. */
@@ -186,14 +185,18 @@ class StreamLifeTest {
     /** Somebody who is a user elsewhere, or nobody, opens no stream of a sandbox. */
     @Test
     void usersAndNobodyOpenNone() {
-        for (Method method : Method.values()) {
-            arena.refused(
-                    Reason.NO_CREDENTIAL,
-                    () -> arena.call(Headers.grpc(method.path()), method.hello("alpha-id")));
-            arena.refused(
-                    Reason.CREDENTIAL_UNKNOWN,
-                    () -> arena.call(
-                            Headers.grpc(method.path()).bearer("a-user-of-the-gateway"), method.hello("alpha-id")));
+        try (RawHttp2 connection = arena.connect()) {
+            for (Method method : Method.values()) {
+                Headers nobody = Headers.grpc(method.path());
+                Headers user = Headers.grpc(method.path()).bearer("a-user-of-the-gateway");
+                assertRefused(Reason.NO_CREDENTIAL, GuardedStream.open(arena, connection, method, nobody));
+                assertRefused(Reason.CREDENTIAL_UNKNOWN, GuardedStream.open(arena, connection, method, user));
+            }
         }
+    }
+
+    private static void assertRefused(Reason reason, GuardedStream stream) {
+        assertThat(stream.await().inWords()).isEqualTo(reason.statusCode() + ": " + reason.text());
+        assertThat(stream.isSeen()).as("the gateway sees it").isFalse();
     }
 }

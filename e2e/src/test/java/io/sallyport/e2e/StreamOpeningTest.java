@@ -46,10 +46,12 @@ class StreamOpeningTest {
         A_USERS_CREDENTIAL(Reason.CREDENTIAL_UNKNOWN, (arena, headers) -> headers.bearer("a-user-of-the-gateway")),
         ANOTHER_SCHEME(
                 Reason.CREDENTIAL_SCHEME,
-                (arena, headers) -> headers.add("authorization", "Basic " + arena.alpha().token())),
+                (arena, headers) ->
+                        headers.add("authorization", "Basic " + arena.alpha().token())),
         TWO_CREDENTIALS(
                 Reason.SEVERAL_CREDENTIALS,
-                (arena, headers) -> headers.bearer(arena.alpha().token()).bearer(arena.beta().token())),
+                (arena, headers) -> headers.bearer(arena.alpha().token())
+                        .bearer(arena.beta().token())),
         A_FORGED_TOKEN(
                 Reason.TOKEN_SIGNATURE,
                 (arena, headers) -> headers.bearer(
@@ -74,8 +76,7 @@ class StreamOpeningTest {
                 (arena, headers) -> headers.bearer(arena.alpha().token()).add("x-sandbox-id", "beta-id")),
         A_SANDBOX_THAT_IS_NOT_KNOWN(
                 Reason.SANDBOX_UNKNOWN,
-                (arena, headers) -> headers.bearer(
-                        arena.forge().token("nobody").signed()));
+                (arena, headers) -> headers.bearer(arena.forge().token("nobody").signed()));
 
         private final Reason reason;
         private final BiFunction<Arena, Headers, Headers> change;

@@ -57,7 +57,9 @@ class StreamPressureTest {
             stream = GuardedStream.open(arena, connection, method, caller.token(), "shut");
             message = method == Method.RELAY
                     ? Wire.message().bytes(2, new byte[60_000]).framed()
-                    : GuardedStream.logs(caller.id()).string(1000, "x".repeat(60_000)).framed();
+                    : GuardedStream.logs(caller.id())
+                            .string(1000, "x".repeat(60_000))
+                            .framed();
         }
 
         /** Whether the last message has gone and another one was handed to HTTP/2. */
@@ -99,7 +101,9 @@ class StreamPressureTest {
                         .isLessThan(MOST_UNDER_WAY));
                 LockSupport.parkNanos(5_000_000);
             }
-            int accepted = pushers.stream().mapToInt(pusher -> pusher.stream.sent().length).sum();
+            int accepted = pushers.stream()
+                    .mapToInt(pusher -> pusher.stream.sent().length)
+                    .sum();
             long guardGrew = residentKib(Part.EXT_AUTHZ) - guardBefore;
             long envoyGrew = residentKib(Part.ENVOY) - envoyBefore;
             System.out.println("StreamPressureTest: " + method + ": " + STREAMS + " streams were slowed after "
@@ -112,7 +116,8 @@ class StreamPressureTest {
             // Others do not feel it.
             assertThat(arena.ownConfig(arena.beta()).inWords()).isEqualTo("OK: ");
             try (RawHttp2 connection = arena.connect()) {
-                GuardedStream.open(arena, connection, Method.SESSION, arena.beta().token())
+                GuardedStream.open(
+                                arena, connection, Method.SESSION, arena.beta().token())
                         .send(Method.SESSION.hello("beta-id"))
                         .awaitReached()
                         .assertGoesOn("beta-id");
@@ -124,7 +129,8 @@ class StreamPressureTest {
                 assertThat(pusher.stream.await().inWords()).isEqualTo("OK: ");
                 Sighting seen = pusher.stream.seen();
                 assertThat(seen.dataLength()).isEqualTo(pusher.stream.sent().length);
-                assertThat(ByteString.copyFrom(pusher.stream.sent()).startsWith(seen.data())).isTrue();
+                assertThat(ByteString.copyFrom(pusher.stream.sent()).startsWith(seen.data()))
+                        .isTrue();
             }
         } finally {
             arena.stack().gateway().open();
@@ -145,7 +151,10 @@ class StreamPressureTest {
                     callers.add(newcomer());
                 }
                 tricklers.add(GuardedStream.open(
-                        arena, connections.getLast(), Method.LOGS, callers.getLast().token()));
+                        arena,
+                        connections.getLast(),
+                        Method.LOGS,
+                        callers.getLast().token()));
             }
             int slowest = 8;
             Duration longest = Duration.ZERO;
@@ -166,7 +175,8 @@ class StreamPressureTest {
                     longest = took.compareTo(longest) > 0 ? took : longest;
                 }
                 try (RawHttp2 connection = arena.connect()) {
-                    GuardedStream.open(arena, connection, Method.LOGS, arena.beta().token())
+                    GuardedStream.open(
+                                    arena, connection, Method.LOGS, arena.beta().token())
                             .send(Method.LOGS.hello("beta-id"))
                             .awaitReached()
                             .assertGoesOn("beta-id");

@@ -196,56 +196,164 @@ class StreamRowsTest {
         byte[] message = GuardedStream.logs(OWN).toBytes();
         byte[] half = Arrays.copyOf(own, own.length / 2);
         return Stream.of(
-                new Row("the compressed flag on the first", Reason.FRAME_COMPRESSED, Method.LOGS, List.of(), Wire.frame(1, message)),
-                new Row("the compressed flag later", Reason.FRAME_COMPRESSED, Method.LOGS, List.of(own), Wire.frame(1, message)),
+                new Row(
+                        "the compressed flag on the first",
+                        Reason.FRAME_COMPRESSED,
+                        Method.LOGS,
+                        List.of(),
+                        Wire.frame(1, message)),
+                new Row(
+                        "the compressed flag later",
+                        Reason.FRAME_COMPRESSED,
+                        Method.LOGS,
+                        List.of(own),
+                        Wire.frame(1, message)),
                 new Row("another flag", Reason.FRAME_MALFORMED, Method.LOGS, List.of(own), Wire.frame(2, message)),
                 new Row("all flags", Reason.FRAME_MALFORMED, Method.LOGS, List.of(own), Wire.frame(0xff, message)),
-                new Row("a byte over the limit, by its prefix alone", Reason.MESSAGE_TOO_LARGE, Method.LOGS, List.of(own), prefix(LIMIT + 1L)),
+                new Row(
+                        "a byte over the limit, by its prefix alone",
+                        Reason.MESSAGE_TOO_LARGE,
+                        Method.LOGS,
+                        List.of(own),
+                        prefix(LIMIT + 1L)),
                 new Row("2 GiB by its prefix", Reason.MESSAGE_TOO_LARGE, Method.LOGS, List.of(own), prefix(1L << 31)),
                 new Row("4 GiB by its prefix", Reason.MESSAGE_TOO_LARGE, Method.LOGS, List.of(), prefix(0xffff_ffffL)),
-                Row.ending("the end in a prefix", Reason.FRAME_MALFORMED, List.of(own), new byte[] {0, 0, 0}, Ending.HALF_CLOSE),
-                Row.ending("the end after a prefix", Reason.FRAME_MALFORMED, List.of(own), prefix(10), Ending.HALF_CLOSE),
+                Row.ending(
+                        "the end in a prefix",
+                        Reason.FRAME_MALFORMED,
+                        List.of(own),
+                        new byte[] {0, 0, 0},
+                        Ending.HALF_CLOSE),
+                Row.ending(
+                        "the end after a prefix", Reason.FRAME_MALFORMED, List.of(own), prefix(10), Ending.HALF_CLOSE),
                 Row.ending("the end in a message", Reason.FRAME_MALFORMED, List.of(own, own), half, Ending.HALF_CLOSE),
                 Row.ending("the end in the first message", Reason.FRAME_MALFORMED, List.of(), half, Ending.HALF_CLOSE),
-                Row.ending("trailers after a message", Reason.STREAM_TRAILERS, List.of(own), new byte[0], Ending.TRAILERS));
+                Row.ending(
+                        "trailers after a message",
+                        Reason.STREAM_TRAILERS,
+                        List.of(own),
+                        new byte[0],
+                        Ending.TRAILERS));
     }
 
     private static Stream<Row> ambiguousRows() {
         byte[] own = GuardedStream.logs(OWN).framed();
         return Stream.of(
-                        Map.entry("own then other", Map.entry(Reason.MESSAGE_FIELD_REPEATED, Wire.message().string(1, OWN).string(1, OTHER))),
-                        Map.entry("other then own", Map.entry(Reason.MESSAGE_FIELD_REPEATED, Wire.message().string(1, OTHER).string(1, OWN))),
-                        Map.entry("own then \"\"", Map.entry(Reason.MESSAGE_FIELD_REPEATED, Wire.message().string(1, OWN).string(1, ""))),
-                        Map.entry("a line that names two", Map.entry(Reason.MESSAGE_FIELD_REPEATED, Wire.message().string(1, OWN).message(2, Wire.message().string(1, OWN).string(1, OTHER)))),
-                        Map.entry("a number where the id belongs", Map.entry(Reason.MESSAGE_WIRE_TYPE, Wire.message().number(1, 7))),
-                        Map.entry("a length past the end", Map.entry(Reason.MESSAGE_TRUNCATED, Wire.message().raw(0x0a, 0x7f).raw(OWN.getBytes(java.nio.charset.StandardCharsets.UTF_8)))),
-                        Map.entry("an overlong tag", Map.entry(Reason.MESSAGE_VARINT, Wire.message().raw(0x8a, 0x00, OWN.length()).raw(OWN.getBytes(java.nio.charset.StandardCharsets.UTF_8)))),
-                        Map.entry("a group around another", Map.entry(Reason.MESSAGE_GROUP, Wire.message().string(1, OWN).raw(0x7b).string(1, OTHER).raw(0x7c))),
-                        Map.entry("not UTF-8", Map.entry(Reason.MESSAGE_UTF8, Wire.message().bytes(1, new byte[] {(byte) 0xc3, 0x28}))))
+                        Map.entry(
+                                "own then other",
+                                Map.entry(
+                                        Reason.MESSAGE_FIELD_REPEATED,
+                                        Wire.message().string(1, OWN).string(1, OTHER))),
+                        Map.entry(
+                                "other then own",
+                                Map.entry(
+                                        Reason.MESSAGE_FIELD_REPEATED,
+                                        Wire.message().string(1, OTHER).string(1, OWN))),
+                        Map.entry(
+                                "own then \"\"",
+                                Map.entry(
+                                        Reason.MESSAGE_FIELD_REPEATED,
+                                        Wire.message().string(1, OWN).string(1, ""))),
+                        Map.entry(
+                                "a line that names two",
+                                Map.entry(
+                                        Reason.MESSAGE_FIELD_REPEATED,
+                                        Wire.message()
+                                                .string(1, OWN)
+                                                .message(
+                                                        2,
+                                                        Wire.message()
+                                                                .string(1, OWN)
+                                                                .string(1, OTHER)))),
+                        Map.entry(
+                                "a number where the id belongs",
+                                Map.entry(
+                                        Reason.MESSAGE_WIRE_TYPE, Wire.message().number(1, 7))),
+                        Map.entry(
+                                "a length past the end",
+                                Map.entry(
+                                        Reason.MESSAGE_TRUNCATED,
+                                        Wire.message()
+                                                .raw(0x0a, 0x7f)
+                                                .raw(OWN.getBytes(java.nio.charset.StandardCharsets.UTF_8)))),
+                        Map.entry(
+                                "an overlong tag",
+                                Map.entry(
+                                        Reason.MESSAGE_VARINT,
+                                        Wire.message()
+                                                .raw(0x8a, 0x00, OWN.length())
+                                                .raw(OWN.getBytes(java.nio.charset.StandardCharsets.UTF_8)))),
+                        Map.entry(
+                                "a group around another",
+                                Map.entry(
+                                        Reason.MESSAGE_GROUP,
+                                        Wire.message()
+                                                .string(1, OWN)
+                                                .raw(0x7b)
+                                                .string(1, OTHER)
+                                                .raw(0x7c))),
+                        Map.entry(
+                                "not UTF-8",
+                                Map.entry(Reason.MESSAGE_UTF8, Wire.message().bytes(1, new byte[] {(byte) 0xc3, 0x28
+                                }))))
                 .flatMap(row -> Stream.of(
-                        new Row("first, " + row.getKey(), row.getValue().getKey(), Method.LOGS, List.of(), row.getValue().getValue().framed()),
-                        new Row("later, " + row.getKey(), row.getValue().getKey(), Method.LOGS, List.of(own), row.getValue().getValue().framed())));
+                        new Row(
+                                "first, " + row.getKey(),
+                                row.getValue().getKey(),
+                                Method.LOGS,
+                                List.of(),
+                                row.getValue().getValue().framed()),
+                        new Row(
+                                "later, " + row.getKey(),
+                                row.getValue().getKey(),
+                                Method.LOGS,
+                                List.of(own),
+                                row.getValue().getValue().framed())));
     }
 
     private static Stream<Row> sessionRows() {
         byte[] own = Method.SESSION.hello(OWN);
         byte[] other = Method.SESSION.hello(OTHER);
         byte[] heartbeat = Wire.message().message(2, Wire.message()).framed();
-        byte[] relayOpened = Wire.message().message(3, Wire.message().string(1, "channel")).framed();
+        byte[] relayOpened =
+                Wire.message().message(3, Wire.message().string(1, "channel")).framed();
         return Stream.of(
                 Row.foreign("the hello of another", Reason.CROSS_SANDBOX, Method.SESSION, List.of(), other),
-                new Row("a hello of nobody", Reason.STREAM_UNNAMED, Method.SESSION, List.of(), Method.SESSION.hello("")),
-                new Row("an empty hello", Reason.STREAM_UNNAMED, Method.SESSION, List.of(), Wire.message().message(1, Wire.message()).framed()),
+                new Row(
+                        "a hello of nobody",
+                        Reason.STREAM_UNNAMED,
+                        Method.SESSION,
+                        List.of(),
+                        Method.SESSION.hello("")),
+                new Row(
+                        "an empty hello",
+                        Reason.STREAM_UNNAMED,
+                        Method.SESSION,
+                        List.of(),
+                        Wire.message().message(1, Wire.message()).framed()),
                 new Row("no hello: a heartbeat", Reason.STREAM_UNNAMED, Method.SESSION, List.of(), heartbeat),
                 new Row("no hello: a relay's result", Reason.STREAM_UNNAMED, Method.SESSION, List.of(), relayOpened),
-                new Row("no hello: an empty message", Reason.STREAM_UNNAMED, Method.SESSION, List.of(), Wire.message().framed()),
-                new Row("no hello: a field that nobody knows", Reason.MESSAGE_ONEOF, Method.SESSION, List.of(), Wire.message().string(1000, OWN).framed()),
+                new Row(
+                        "no hello: an empty message",
+                        Reason.STREAM_UNNAMED,
+                        Method.SESSION,
+                        List.of(),
+                        Wire.message().framed()),
+                new Row(
+                        "no hello: a field that nobody knows",
+                        Reason.MESSAGE_ONEOF,
+                        Method.SESSION,
+                        List.of(),
+                        Wire.message().string(1000, OWN).framed()),
                 new Row(
                         "hello and heartbeat in one",
                         Reason.MESSAGE_ONEOF,
                         Method.SESSION,
                         List.of(),
-                        Wire.message().message(1, Wire.message().string(1, OWN)).message(2, Wire.message()).framed()),
+                        Wire.message()
+                                .message(1, Wire.message().string(1, OWN))
+                                .message(2, Wire.message())
+                                .framed()),
                 new Row(
                         "two hellos in one, its own and another's",
                         Reason.MESSAGE_FIELD_REPEATED,
@@ -272,7 +380,8 @@ class StreamRowsTest {
     @ParameterizedTest(name = "{0}")
     @MethodSource("rows")
     void isRefused(Row row) {
-        for (Cuts cuts : List.of(Cuts.none(), Cuts.every(1), Cuts.random(row.name().hashCode(), 7))) {
+        for (Cuts cuts :
+                List.of(Cuts.none(), Cuts.every(1), Cuts.random(row.name().hashCode(), 7))) {
             GuardedStream stream = open(row.method());
             stream.send(row.goodBytes(), cuts).awaitReached();
             arena.audit().skip();
@@ -282,7 +391,9 @@ class StreamRowsTest {
             if (row.method() == Method.SESSION && !row.good().isEmpty()) {
                 GuardedStream.assertError(outcome);
             } else {
-                assertThat(outcome.inWords()).isEqualTo(row.reason().statusCode() + ": " + row.reason().text());
+                assertThat(outcome.inWords())
+                        .isEqualTo(
+                                row.reason().statusCode() + ": " + row.reason().text());
             }
             assertThat(stream.awaitBrokenOffAfter())
                     .as("what the gateway saw")
@@ -304,7 +415,8 @@ class StreamRowsTest {
     @ParameterizedTest(name = "{0}")
     @MethodSource("rows")
     void isRefusedInAHurry(Row row) {
-        for (Cuts cuts : List.of(Cuts.none(), Cuts.every(1), Cuts.random(row.name().hashCode(), 11))) {
+        for (Cuts cuts :
+                List.of(Cuts.none(), Cuts.every(1), Cuts.random(row.name().hashCode(), 11))) {
             GuardedStream stream = open(row.method());
             stream.send(row.goodBytes(), cuts);
             sendBad(stream, row, cuts);
@@ -411,8 +523,11 @@ class StreamRowsTest {
         byte[] empty = Wire.message().framed();
         byte[] hello = Method.SESSION.hello(OWN);
         byte[] heartbeat = Wire.message().message(2, Wire.message()).framed();
-        byte[] closed = Wire.message().message(4, Wire.message().string(1, "channel").string(2, OTHER)).framed();
-        byte[] large = GuardedStream.logs(OWN).string(1000, "x".repeat(LIMIT / 3)).framed();
+        byte[] closed = Wire.message()
+                .message(4, Wire.message().string(1, "channel").string(2, OTHER))
+                .framed();
+        byte[] large =
+                GuardedStream.logs(OWN).string(1000, "x".repeat(LIMIT / 3)).framed();
         return Stream.of(
                 new Good("nothing", Method.LOGS, List.of()),
                 new Good("one", Method.LOGS, List.of(logs)),
@@ -426,9 +541,19 @@ class StreamRowsTest {
                 new Good("a second hello of its own", Method.SESSION, List.of(hello, heartbeat, hello)),
                 new Good("a tunnel", Method.RELAY, List.of(Method.RELAY.hello(OWN), Method.RELAY.more(OWN))),
                 // Nothing of a tunnel is read: what would be refused elsewhere goes through as it is.
-                new Good("a tunnel that names others", Method.RELAY, List.of(Method.RELAY.hello(OTHER), logs, GuardedStream.logs(OTHER).framed())),
-                new Good("a tunnel with compressed messages", Method.RELAY, List.of(Wire.frame(1, new byte[] {1, 2, 3}))),
-                new Good("a tunnel with a large message", Method.RELAY, List.of(Wire.frame(0, new byte[LIMIT + LIMIT / 2]))),
+                new Good(
+                        "a tunnel that names others",
+                        Method.RELAY,
+                        List.of(
+                                Method.RELAY.hello(OTHER),
+                                logs,
+                                GuardedStream.logs(OTHER).framed())),
+                new Good("a tunnel with compressed messages", Method.RELAY, List.of(Wire.frame(1, new byte[] {1, 2, 3
+                }))),
+                new Good(
+                        "a tunnel with a large message",
+                        Method.RELAY,
+                        List.of(Wire.frame(0, new byte[LIMIT + LIMIT / 2]))),
                 new Good("a tunnel with noise", Method.RELAY, List.of(noise(100_000))));
     }
 
@@ -469,7 +594,9 @@ class StreamRowsTest {
             Sighting seen = stream.seen();
             assertThat(seen.end()).isEqualTo(End.HALF_CLOSED);
             assertThat(seen.dataLength()).isEqualTo(bytes.length);
-            assertThat(ByteString.copyFrom(bytes).startsWith(seen.data())).as("byte for byte").isTrue();
+            assertThat(ByteString.copyFrom(bytes).startsWith(seen.data()))
+                    .as("byte for byte")
+                    .isTrue();
         }
     }
 
@@ -481,7 +608,8 @@ class StreamRowsTest {
     void streamsSideBySideDoNotMix(Method method) {
         int count = 40;
         Random random = new Random(42);
-        List<GuardedStream> streams = IntStream.range(0, count).mapToObj(i -> open(method)).toList();
+        List<GuardedStream> streams =
+                IntStream.range(0, count).mapToObj(i -> open(method)).toList();
         List<byte[]> good = IntStream.range(0, count)
                 .mapToObj(i -> {
                     byte[] bytes = method.hello(OWN);
@@ -492,8 +620,8 @@ class StreamRowsTest {
                 })
                 .toList();
         List<List<byte[]>> pieces = IntStream.range(0, count)
-                .mapToObj(i -> Cuts.random(i, 13)
-                        .of(i % 2 == 0 ? good.get(i) : Wire.join(good.get(i), method.hello(OTHER))))
+                .mapToObj(i ->
+                        Cuts.random(i, 13).of(i % 2 == 0 ? good.get(i) : Wire.join(good.get(i), method.hello(OTHER))))
                 .toList();
         for (int round = 0; round < 500; round++) {
             for (int i = 0; i < count; i++) {

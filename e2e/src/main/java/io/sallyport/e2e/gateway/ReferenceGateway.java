@@ -63,7 +63,8 @@ final class ReferenceGateway implements AutoCloseable {
                                         new Http2MultiplexHandler(new ChannelInitializer<Channel>() {
                                             @Override
                                             protected void initChannel(Channel stream) {
-                                                stream.pipeline().addLast(new StreamHandler(log, callers, answers, doors));
+                                                stream.pipeline()
+                                                        .addLast(new StreamHandler(log, callers, answers, doors));
                                             }
                                         }));
                     }
@@ -100,10 +101,7 @@ final class ReferenceGateway implements AutoCloseable {
         public void channelActive(ChannelHandlerContext context) throws Exception {
             Http2Connection connection =
                     context.pipeline().get(Http2FrameCodec.class).connection();
-            connection
-                    .local()
-                    .flowController()
-                    .incrementWindowSize(connection.connectionStream(), CONNECTION_WINDOW);
+            connection.local().flowController().incrementWindowSize(connection.connectionStream(), CONNECTION_WINDOW);
             super.channelActive(context);
         }
     }
@@ -136,7 +134,11 @@ final class ReferenceGateway implements AutoCloseable {
             reply(exchange, 400, "since is a number\n".getBytes(StandardCharsets.US_ASCII));
             return;
         }
-        reply(exchange, 200, GatewayRecord.write(new GatewayRecord.Page(log.count(), log.since(since, query.getOrDefault("tag", "")))));
+        reply(
+                exchange,
+                200,
+                GatewayRecord.write(
+                        new GatewayRecord.Page(log.count(), log.since(since, query.getOrDefault("tag", "")))));
     }
 
     private void sandboxes(HttpExchange exchange) throws IOException {

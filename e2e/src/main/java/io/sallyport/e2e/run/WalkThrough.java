@@ -47,8 +47,7 @@ final class WalkThrough {
      * @return how many lines were not as expected
      * @throws IOException when an answer cannot be read
      */
-    int run(
-            String alpha, String beta, String guest, String guestToken, Runnable revokeGuest, Runnable deleteGuest)
+    int run(String alpha, String beta, String guest, String guestToken, Runnable revokeGuest, Runnable deleteGuest)
             throws IOException {
         Generation generation = stack.options().generation();
         byte[] configOfAlpha = Requests.config(generation, "alpha");
@@ -190,7 +189,10 @@ final class WalkThrough {
             long before) {
         List<Sighting> seen = stack.gateway().since(before);
         boolean right = asExpected
-                && seen.stream().flatMap(each -> each.messages().stream()).toList().equals(messages)
+                && seen.stream()
+                        .flatMap(each -> each.messages().stream())
+                        .toList()
+                        .equals(messages)
                 && seen.stream().allMatch(each -> isBy(each, id))
                 && seen.size() <= 1;
         String saw = seen.isEmpty() ? "nothing" : saw(seen) + ": " + counted(messages(seen));
@@ -238,9 +240,7 @@ final class WalkThrough {
     }
 
     private static boolean isCallOf(List<Sighting> seen, String method, String id) {
-        return seen.size() == 1
-                && seen.getFirst().path().equals(method)
-                && isBy(seen.getFirst(), id);
+        return seen.size() == 1 && seen.getFirst().path().equals(method) && isBy(seen.getFirst(), id);
     }
 
     private static boolean isBy(Sighting seen, String id) {

@@ -45,12 +45,14 @@ public final class GuardedStream {
         public byte[] hello(String sandbox) {
             return switch (this) {
                 case LOGS -> logs(sandbox).framed();
-                case SESSION -> Wire.message()
-                        .message(1, Wire.message().string(1, sandbox).string(2, "instance"))
-                        .framed();
-                case RELAY -> Wire.message()
-                        .message(1, Wire.message().string(1, "channel-of-" + sandbox))
-                        .framed();
+                case SESSION ->
+                    Wire.message()
+                            .message(1, Wire.message().string(1, sandbox).string(2, "instance"))
+                            .framed();
+                case RELAY ->
+                    Wire.message()
+                            .message(1, Wire.message().string(1, "channel-of-" + sandbox))
+                            .framed();
             };
         }
 
@@ -159,7 +161,8 @@ public final class GuardedStream {
     /** Waits until everything that was sent has reached the gateway, and compares it. */
     public GuardedStream awaitReached() {
         Eventually.soon(
-                "all of the " + sent.size() + " bytes reach the gateway; the client: " + (call.isDone() ? call.await() : "open"),
+                "all of the " + sent.size() + " bytes reach the gateway; the client: "
+                        + (call.isDone() ? call.await() : "open"),
                 () -> reached().length >= sent.size() || call.isDone());
         assertThat(ByteString.copyFrom(reached()))
                 .as("what reached the gateway (the client: %s)", call.isDone() ? call.await() : "open")

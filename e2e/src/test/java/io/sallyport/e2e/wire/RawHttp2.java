@@ -235,8 +235,8 @@ public final class RawHttp2 implements AutoCloseable {
         }
 
         private synchronized void headers(Http2Headers received) {
-            received.forEach(
-                    line -> headers.put(line.getKey().toString(), line.getValue().toString()));
+            received.forEach(line ->
+                    headers.put(line.getKey().toString(), line.getValue().toString()));
         }
 
         private synchronized void data(byte[] bytes) {
