@@ -55,6 +55,40 @@ public enum Reason {
     SANDBOX_DELETED(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
     /** A good token, but of no lineage that the issuer opened for this sandbox: it cannot be renewed. */
     LINEAGE_UNKNOWN(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+
+    // A pod's ServiceAccount token, in the order of the checks: UNAUTHENTICATED, and one text for all.
+    POD_TOKEN_MALFORMED(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    POD_TOKEN_AUDIENCE(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    POD_TOKEN_EXPIRED(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    /** Says that it is of an account, or a namespace, whose pods are no sandboxes. */
+    POD_TOKEN_SUBJECT(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    /** Not signed by a key that the cluster publishes. */
+    POD_TOKEN_FORGED(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    /** The API server does not know the token: its pod or its account is gone, or it was never one of its own. */
+    REVIEW_REFUSED(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    /** The API server did not confirm our audience: it knows the token, but not for us. */
+    REVIEW_AUDIENCE(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    REVIEW_USERNAME(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    REVIEW_NAMESPACE(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    REVIEW_ACCOUNT(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    /** The token is bound to no pod, or to several. */
+    REVIEW_POD(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    POD_GONE(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    /** Another pod has the name now. */
+    POD_REPLACED(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    /** The pod is being deleted, or has run to its end. */
+    POD_ENDED(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    /** The pod names no sandbox. */
+    POD_ANNOTATION(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    OWNER_MISSING(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    OWNER_SEVERAL(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    OWNER_NOT_CONTROLLING(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    OWNER_GONE(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    /** Another Sandbox has the name now. */
+    OWNER_REPLACED(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    /** The Sandbox that owns the pod is of another id than the pod says. */
+    OWNER_LABEL(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+
     /** The assertion another part of Sallyport should have sent is missing, bad, or for something else. */
     ASSERTION(Code.UNAUTHENTICATED, "missing or invalid assertion"),
 
@@ -123,6 +157,8 @@ public enum Reason {
     /** ext-authz has not heard from the issuer for so long that it may have missed a revocation. */
     FEED_STALE(Code.UNAVAILABLE, Texts.TRY_AGAIN),
     STORE_UNAVAILABLE(Code.UNAVAILABLE, Texts.TRY_AGAIN),
+    /** The API server is away, slow or unsure, or refuses us. */
+    CLUSTER_UNAVAILABLE(Code.UNAVAILABLE, Texts.TRY_AGAIN),
     POLICY_MISMATCH(Code.UNAVAILABLE, Texts.TRY_AGAIN),
     OVERLOADED(Code.UNAVAILABLE, Texts.TRY_AGAIN),
     SHUTTING_DOWN(Code.UNAVAILABLE, Texts.TRY_AGAIN),

@@ -3,6 +3,7 @@ package io.sallyport.bench;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 
 /** What a measurement ran on. */
 final class Machine {
@@ -34,6 +35,23 @@ final class Machine {
         // The name, in parentheses, may hold spaces; utime and stime are the 14th and 15th field (proc(5)).
         String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
         return (Long.parseLong(fields[11]) + Long.parseLong(fields[12])) * 10_000;
+    }
+
+    /** What lives on the heap of a JVM of ours after a full collection. */
+    static long liveHeapBytes(long pid) throws IOException, InterruptedException {
+        Process jcmd = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "jcmd").toString(),
+                        Long.toString(pid),
+                        "GC.class_histogram")
+                .redirectErrorStream(true)
+                .start();
+        List<String> lines = jcmd.inputReader().readAllLines();
+        jcmd.waitFor();
+        return lines.stream()
+                .filter(line -> line.startsWith("Total"))
+                .map(line -> Long.parseLong(line.trim().split("\\s+", -1)[2]))
+                .findFirst()
+                .orElseThrow(() -> new IOException("jcmd shows no heap of " + pid + ": " + lines));
     }
 
     private static String line(String file, String begin) {

@@ -36,6 +36,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
 import java.util.jar.JarEntry;
 import java.util.jar.JarFile;
 import java.util.jar.JarOutputStream;
@@ -96,6 +97,18 @@ final class Workbench implements AutoCloseable {
         return channel;
     }
 
+    /** A gateway that counts and drops. */
+    StreamSink startSink() throws IOException {
+        StreamSink sink = new StreamSink(loops, 0);
+        open.push(sink);
+        return sink;
+    }
+
+    /** Streams towards an Envoy. */
+    StreamLoad streams(Subject envoy) {
+        return new StreamLoad(loops, (Endpoint.Tcp) envoy.endpoint());
+    }
+
     /** Questions about tokens that a stack's issuer could have signed. */
     Questions questions(SallyportStack stack) throws IOException {
         return new Questions(stack.tokenKeys(), digest);
@@ -130,28 +143,53 @@ final class Workbench implements AutoCloseable {
         return start("ext-authz", command, endpoint);
     }
 
-    /** The peer that allows everything: the same libraries and flags, and a cache made the same way. */
+    /** The peer that allows everything. */
     Subject startAlwaysOk() throws IOException, InterruptedException {
-        Path cache = root.resolve("bench/target/app/always-ok.aot");
-        if (!fits(cache)) {
-            writeAlwaysOkJar();
-            trainAlwaysOk(cache);
-        }
-        Endpoint endpoint = new Endpoint.Unix(scratch.resolve("always-ok-" + ++started));
-        List<String> command = java(cache);
-        command.addAll(alwaysOk(endpoint));
-        return start("always-ok", command, endpoint);
+        byte[] question = questions.about("sandbox-0", questions.token("sandbox-0"));
+        return startPeer(new Peer(
+                "always-ok",
+                AlwaysOkMain.class,
+                endpoint -> new Load(connect(endpoint), Checks.METHOD, 1, Checks::isOk)
+                        .runTimes(Checks.request(question), 2000)));
     }
 
-    private void trainAlwaysOk(Path cache) throws IOException, InterruptedException {
-        Endpoint endpoint = new Endpoint.Unix(scratch.resolve("training"));
+    /** The peer that lets every piece of every stream go on. */
+    Subject startAlwaysContinue() throws IOException, InterruptedException {
+        return startPeer(new Peer(
+                "always-continue", AlwaysContinueMain.class, endpoint -> Pieces.send(connect(endpoint), 20, 500)));
+    }
+
+    /**
+     * A program to be compared with: the same libraries and flags as ext-authz, and a cache made the same way.
+     *
+     * @param training what it is asked while its cache is made
+     */
+    private record Peer(String name, Class<?> main, Training training) {
+        interface Training {
+            void ask(Endpoint endpoint) throws InterruptedException;
+        }
+    }
+
+    private Subject startPeer(Peer peer) throws IOException, InterruptedException {
+        Path cache = root.resolve("bench/target/app/" + peer.name() + ".aot");
+        if (!fits(peer, cache)) {
+            writeJar(peer);
+            train(peer, cache);
+        }
+        Endpoint endpoint = new Endpoint.Unix(scratch.resolve(peer.name() + "-" + ++started));
+        List<String> command = java(cache);
+        command.addAll(arguments(peer, endpoint));
+        return start(peer.name(), command, endpoint);
+    }
+
+    private void train(Peer peer, Path cache) throws IOException, InterruptedException {
+        Endpoint endpoint = new Endpoint.Unix(scratch.resolve("training-of-" + peer.name()));
         Files.deleteIfExists(cache);
         List<String> command = java(scratch.resolve("none"));
         command.add("-XX:AOTCacheOutput=" + cache);
-        command.addAll(alwaysOk(endpoint));
-        Subject trained = start("always-ok in training", command, endpoint);
-        new Load(connect(endpoint), Checks.METHOD, 1, Checks::isOk)
-                .runTimes(Checks.request(questions.about("sandbox-0", questions.token("sandbox-0"))), 2000);
+        command.addAll(arguments(peer, endpoint));
+        Subject trained = start(peer.name() + " in training", command, endpoint);
+        peer.training().ask(endpoint);
         trained.process().terminate();
         if (!trained.process().awaitEnd(Duration.ofMinutes(2)) || !Files.exists(cache)) {
             throw new StackException("the JVM wrote no ahead-of-time cache for the peer");
@@ -160,7 +198,16 @@ final class Workbench implements AutoCloseable {
 
     /** Envoy with one worker, configured by envoy-config, in front of a Check service; and a gateway behind it. */
     Endpoint startEnvoy(Endpoint extAuthz) throws IOException, InterruptedException {
-        Endpoint gateway = serveGateway();
+        return startEnvoy(extAuthz, serveGateway(), Bootstrap::asGenerated).endpoint();
+    }
+
+    /**
+     * Envoy with one worker, in front of ext-authz and with a gateway behind it.
+     *
+     * @param change what is made of the generated configuration
+     */
+    Subject startEnvoy(Endpoint extAuthz, Endpoint gateway, UnaryOperator<Bootstrap> change)
+            throws IOException, InterruptedException {
         Endpoint.Tcp listen = new Endpoint.Tcp("127.0.0.1", Ports.choose(0));
         Path settings = scratch.resolve("envoy-config-" + ++started + ".yaml");
         Path bootstrap = scratch.resolve("envoy-" + started + ".yaml");
@@ -169,6 +216,7 @@ final class Workbench implements AutoCloseable {
                 listen: %s
                 policy: {preset: openshell-0.0}
                 upstreams: {ext-authz: "%s", issuer: "unix:%s/nobody", gateway: "%s"}
+                limits: {authorization: 5s}
                 """.formatted(listen, extAuthz, scratch, gateway));
         Path app = root.resolve("envoy-config/target/app");
         Process generate = new ProcessBuilder(
@@ -186,6 +234,9 @@ final class Workbench implements AutoCloseable {
         if (generate.waitFor() != 0) {
             throw new StackException("envoy-config wrote no configuration");
         }
+        Files.writeString(
+                bootstrap,
+                change.apply(Bootstrap.parse(Files.readString(bootstrap))).text());
         Child envoy = Child.start(
                 "envoy",
                 List.of(
@@ -201,7 +252,7 @@ final class Workbench implements AutoCloseable {
                 "starting main dispatch loop");
         open.push(envoy);
         envoy.awaitReady(PATIENCE);
-        return listen;
+        return new Subject("envoy", envoy, listen);
     }
 
     /** A whole stack of its own; sandboxes may refresh as often as they like. */
@@ -266,11 +317,11 @@ final class Workbench implements AutoCloseable {
         return command;
     }
 
-    private List<String> alwaysOk(Endpoint endpoint) throws IOException {
-        String path = Stream.concat(Stream.of(alwaysOkJar()), libraries().stream())
+    private List<String> arguments(Peer peer, Endpoint endpoint) throws IOException {
+        String path = Stream.concat(Stream.of(jar(peer)), libraries().stream())
                 .map(Path::toString)
                 .collect(Collectors.joining(":"));
-        return List.of("-cp", path, AlwaysOkMain.class.getName(), endpoint.toString());
+        return List.of("-cp", path, peer.main().getName(), endpoint.toString());
     }
 
     /** Those of ext-authz rather than ours: the peer is to have no more than it has. */
@@ -281,8 +332,8 @@ final class Workbench implements AutoCloseable {
     }
 
     /** Whether the peer's cache is of these very jars: for others the JVM starts without, and the peer would be handicapped. */
-    private boolean fits(Path cache) throws IOException {
-        if (!Files.exists(cache) || !Files.exists(alwaysOkJar())) {
+    private boolean fits(Peer peer, Path cache) throws IOException {
+        if (!Files.exists(cache) || !Files.exists(jar(peer))) {
             return false;
         }
         List<Path> jars = new ArrayList<>(libraries());
@@ -295,16 +346,16 @@ final class Workbench implements AutoCloseable {
         return true;
     }
 
-    private Path alwaysOkJar() {
-        return root.resolve("bench/target/app/always-ok.jar");
+    private Path jar(Peer peer) {
+        return root.resolve("bench/target/app/" + peer.name() + ".jar");
     }
 
     /** Only the peer's own classes: our jar names our libraries in its manifest, and the peer would hold each one twice. */
-    private void writeAlwaysOkJar() throws IOException {
-        String prefix = AlwaysOkMain.class.getName().replace('.', '/');
+    private void writeJar(Peer peer) throws IOException {
+        String prefix = peer.main().getName().replace('.', '/');
         try (JarFile ours = new JarFile(
                         root.resolve("bench/target/app/sallyport-bench.jar").toFile());
-                JarOutputStream its = new JarOutputStream(Files.newOutputStream(alwaysOkJar()))) {
+                JarOutputStream its = new JarOutputStream(Files.newOutputStream(jar(peer)))) {
             for (JarEntry entry : Collections.list(ours.entries())) {
                 if (entry.getName().startsWith(prefix)) {
                     its.putNextEntry(new JarEntry(entry.getName()));

@@ -28,7 +28,16 @@ class LayersTest {
 
     @Test
     void everyModuleIsHere() {
-        assertThat(Stream.of("base", "identity", "policy", "extauthz", "issuer", "envoyconfig", "agent", "e2e")
+        assertThat(Stream.of(
+                                "base",
+                                "identity",
+                                "policy",
+                                "kubernetes",
+                                "extauthz",
+                                "issuer",
+                                "envoyconfig",
+                                "agent",
+                                "e2e")
                         .filter(module -> CODE.stream()
                                 .noneMatch(each -> each.getPackageName().startsWith("io.sallyport." + module))))
                 .as("modules of which this test sees no class, so that its rules say nothing about them")
@@ -49,6 +58,8 @@ class LayersTest {
                 .definedBy("io.sallyport.identity..")
                 .layer("policy")
                 .definedBy("io.sallyport.policy..")
+                .layer("kubernetes")
+                .definedBy("io.sallyport.kubernetes..")
                 .layer("ext-authz")
                 .definedBy("io.sallyport.extauthz..")
                 .layer("token-issuer")
@@ -67,10 +78,12 @@ class LayersTest {
                 .mayOnlyAccessLayers("base", "api")
                 .whereLayer("policy")
                 .mayOnlyAccessLayers("base", "api")
+                .whereLayer("kubernetes")
+                .mayOnlyAccessLayers("base", "identity")
                 .whereLayer("ext-authz")
-                .mayOnlyAccessLayers("base", "api", "identity", "policy")
+                .mayOnlyAccessLayers("base", "api", "identity", "policy", "kubernetes")
                 .whereLayer("token-issuer")
-                .mayOnlyAccessLayers("base", "api", "identity")
+                .mayOnlyAccessLayers("base", "api", "identity", "kubernetes")
                 .whereLayer("envoy-config")
                 .mayOnlyAccessLayers("base", "policy")
                 .whereLayer("supervisor-agent")
@@ -120,6 +133,18 @@ class LayersTest {
                 .check(CODE);
     }
 
+    /** The API server is asked in one place, whose library is loaded where Kubernetes is configured and nowhere else. */
+    @Test
+    void onlyTheKubernetesModuleKnowsItsClient() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("io.sallyport.kubernetes..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("io.fabric8..")
+                .check(CODE);
+    }
+
     /** What is fetched or measured by the clock comes in as a parameter, so that tests can set it. */
     @Test
     void nobodyAsksTheClockDirectly() {
@@ -128,6 +153,7 @@ class LayersTest {
                 .resideInAnyPackage(
                         "io.sallyport.identity..",
                         "io.sallyport.policy..",
+                        "io.sallyport.kubernetes..",
                         "io.sallyport.extauthz..",
                         "io.sallyport.issuer..",
                         "io.sallyport.agent..")

@@ -95,6 +95,8 @@ final class Answers {
                 new Answer(about(principal), about(principal.token()), method.answer(), announce(principal.token()));
             case Traveller.OfSandbox(Principal.Sandbox principal) ->
                 new Answer(about(principal), about(principal.token()), method.answer());
+            case Traveller.OfPod _ ->
+                throw new IllegalArgumentException("a pod has business with the token issuer alone");
             case Traveller.Developer() -> {
                 if (developer.length == 0) {
                     throw new IllegalStateException("there is no developer");
@@ -108,11 +110,20 @@ final class Answers {
 
     /** The answer to a sandbox's request that goes to the token issuer. */
     Answer allow(OpenMethod method, Principal.Sandbox principal, String assertion) {
-        CheckResponse signed = CheckResponse.newBuilder()
+        return new Answer(about(principal), about(principal.token()), method.answer(), signed(assertion));
+    }
+
+    /** The answer to a pod's request for its first token, which goes to the token issuer. */
+    Answer allow(OpenMethod method, Principal.ServiceAccount pod, String assertion) {
+        return new Answer(allowAs(pod).toByteArray(), method.answer(), signed(assertion));
+    }
+
+    private static byte[] signed(String assertion) {
+        return CheckResponse.newBuilder()
                 .setOkResponse(
                         OkHttpResponse.newBuilder().addHeaders(overwrite(PrincipalHeader.ASSERTION_NAME, assertion)))
-                .build();
-        return new Answer(about(principal), about(principal.token()), method.answer(), signed.toByteArray());
+                .build()
+                .toByteArray();
     }
 
     private byte[] about(Principal.Sandbox sandbox) {

@@ -19,30 +19,42 @@ final class Callers {
     private final CachedSandboxTokens tokens;
     private final AuthenticatorChain chain;
     private final AuthenticatorChain renewals;
+    private final AuthenticatorChain beginnings;
     private final ConnectionFailures failures;
+
+    /** What a credential is shown for. */
+    enum Purpose {
+        /** A call like any other. */
+        USE,
+        /** The call that asks for the next token: one that has only just ended will do. */
+        RENEW,
+        /** The call that asks for the first token: a pod has none yet. */
+        BEGIN
+    }
 
     /**
      * @param tokens what is remembered of sandbox tokens
      * @param chain every authenticator, the one behind {@code tokens} included
      * @param renewals asked after a token that has ended, when it is shown to be renewed; remembers nothing
+     * @param beginnings every authenticator that knows who may ask for a first token; remembers nobody who may
      */
     Callers(
             CachedSandboxTokens tokens,
             AuthenticatorChain chain,
             AuthenticatorChain renewals,
+            AuthenticatorChain beginnings,
             ConnectionFailures failures) {
         this.tokens = tokens;
         this.chain = chain;
         this.renewals = renewals;
+        this.beginnings = beginnings;
         this.failures = failures;
     }
 
     /**
      * The caller as far as it is known without verifying anything; null when that would take a verification.
-     *
-     * @param renews whether the call asks for a new token: then one that has only just ended will do
      */
-    @Nullable Caller remembered(CheckCall call, boolean renews) {
+    @Nullable Caller remembered(CheckCall call, Purpose purpose) {
         AuthorizationHeader header = call.authorization();
         if (header == null) {
             return new Caller.Nobody();
@@ -50,7 +62,8 @@ final class Callers {
         ByteBuffer token = header.afterBearer();
         return switch (token == null ? null : tokens.peek(token)) {
             case Outcome.Authenticated(Principal principal) -> new Caller.Known(principal);
-            case Outcome.Rejected(Reason reason, String _) when renews && reason == Reason.TOKEN_EXPIRED -> null;
+            case Outcome.Rejected(Reason reason, String _)
+            when purpose == Purpose.RENEW && reason == Reason.TOKEN_EXPIRED -> null;
             case Outcome.Rejected(Reason reason, String detail) -> new Caller.Refused(reason, detail);
             case Outcome.Declined() -> null; // another authenticator may know it
             case null -> null;
@@ -58,21 +71,23 @@ final class Callers {
     }
 
     /** The caller, verified if need be. */
-    Caller identify(CheckCall call, boolean renews) {
-        Caller known = remembered(call, renews);
+    Caller identify(CheckCall call, Purpose purpose) {
+        Caller known = remembered(call, purpose);
         if (known != null) {
             return known;
         }
         AuthorizationHeader header = call.authorization();
-        return header == null ? new Caller.Nobody() : verify(header, call, renews);
+        return header == null ? new Caller.Nobody() : verify(header, call, purpose);
     }
 
-    private Caller verify(AuthorizationHeader header, CheckCall call, boolean renews) {
+    private Caller verify(AuthorizationHeader header, CheckCall call, Purpose purpose) {
         if (failures.tooMany(call.connection())) {
             return new Caller.Refused(Reason.TOO_MANY_FAILURES, "");
         }
-        Outcome outcome = chain.authenticate(header.reveal(), call.path());
-        if (renews && outcome instanceof Outcome.Rejected(Reason reason, String _) && reason == Reason.TOKEN_EXPIRED) {
+        Outcome outcome = (purpose == Purpose.BEGIN ? beginnings : chain).authenticate(header.reveal(), call.path());
+        if (purpose == Purpose.RENEW
+                && outcome instanceof Outcome.Rejected(Reason reason, String _)
+                && reason == Reason.TOKEN_EXPIRED) {
             outcome = renewals.authenticate(header.reveal(), call.path());
         }
         return switch (outcome) {

@@ -209,13 +209,18 @@ final class CheckService {
         if (allow.method().rule().destination() != Destination.ISSUER) {
             return answers.allow(allow.method(), allow.traveller());
         }
-        if (!(allow.traveller() instanceof Traveller.OfSandbox(Principal.Sandbox principal))) {
-            throw new IllegalStateException("only a sandbox has business with the issuer");
-        }
-        String assertion = assertions.mint(new Assertion(
-                new Assertion.Caller.Sandbox(principal.token()),
-                allow.method().rule().path()));
-        return answers.allow(allow.method(), principal, assertion);
+        return switch (allow.traveller()) {
+            case Traveller.OfSandbox(Principal.Sandbox principal) ->
+                answers.allow(allow.method(), principal, vouch(allow, new Assertion.Caller.Sandbox(principal.token())));
+            case Traveller.OfPod(Principal.ServiceAccount pod) ->
+                answers.allow(allow.method(), pod, vouch(allow, new Assertion.Caller.Pod(pod)));
+            case Traveller.Developer(), Traveller.Anonymous(), Traveller.Unnamed() ->
+                throw new IllegalStateException("only a sandbox has business with the issuer");
+        };
+    }
+
+    private String vouch(Allow allow, Assertion.Caller caller) {
+        return assertions.mint(new Assertion(caller, allow.method().rule().path()));
     }
 
     private void deny(Exchange exchange, Deny deny) {
@@ -274,6 +279,7 @@ final class CheckService {
     private static String principal(Traveller traveller) {
         return switch (traveller) {
             case Traveller.OfSandbox(Principal.Sandbox principal) -> PrincipalHeader.format(principal);
+            case Traveller.OfPod(Principal.ServiceAccount pod) -> PrincipalHeader.format(pod);
             case Traveller.Developer(), Traveller.Anonymous(), Traveller.Unnamed() -> ANONYMOUS;
         };
     }

@@ -43,6 +43,9 @@ sealed interface Decision {
         /** A sandbox, as itself. */
         record OfSandbox(Principal.Sandbox principal) implements Traveller {}
 
+        /** A pod, which is a sandbox and asks for its first token. */
+        record OfPod(Principal.ServiceAccount principal) implements Traveller {}
+
         /** The developer, who is let in without a credential. */
         record Developer() implements Traveller {}
 

@@ -3,6 +3,7 @@ package io.sallyport.extauthz;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import io.sallyport.base.audit.LoggableNames;
+import io.sallyport.extauthz.Callers.Purpose;
 import io.sallyport.extauthz.Decision.Allow;
 import io.sallyport.extauthz.Decision.Deny;
 import io.sallyport.extauthz.Decision.Traveller;
@@ -120,18 +121,28 @@ final class Decisions {
         if (rule.access() == MethodRule.Access.UNAUTHENTICATED) {
             return new Allow(method, new Traveller.Anonymous());
         }
-        boolean renews = renews(rule);
-        Caller caller = mayWait ? callers.identify(call, renews) : callers.remembered(call, renews);
+        Purpose purpose = purpose(rule);
+        Caller caller = mayWait ? callers.identify(call, purpose) : callers.remembered(call, purpose);
         if (caller == null) {
             return new Undecided();
         }
         return switch (caller) {
             case Caller.Refused(Reason reason, String detail) -> deny(reason, detail);
             case Caller.Known(Principal.Sandbox sandbox) -> decideForSandbox(call, method, sandbox, mayWait);
+            case Caller.Known(Principal.ServiceAccount pod) when begins(rule) -> decideForPod(call, method, pod);
             case Caller.Known(Principal principal) -> decideForOther(rule, principal);
             case Caller.Nobody() -> decideForNobody(method);
             case Caller.Stranger(String detail) -> decideForStranger(method, detail);
         };
+    }
+
+    private static Purpose purpose(MethodRule rule) {
+        return begins(rule) ? Purpose.BEGIN : renews(rule) ? Purpose.RENEW : Purpose.USE;
+    }
+
+    /** The one method that a pod may call. */
+    private static boolean begins(MethodRule rule) {
+        return rule.destination() == Destination.ISSUER && rule.access() == MethodRule.Access.SERVICE_ACCOUNT;
     }
 
     /** The one method that a token is good for after its end. */
@@ -234,21 +245,9 @@ final class Decisions {
             // What it says is the stream guard's to read, as it comes.
             return new Allow(method, new Traveller.OfSandbox(principal));
         }
-        // Of a body that crosses the limit with its last frame, Envoy brings a part, and says how long the whole is.
-        long size = Math.max(call.size(), call.body().remaining());
-        if (size > rule.bodyLimit()) {
-            return deny(Reason.BODY_TOO_LARGE, principal, null, size + " bytes");
-        }
-        if (!call.bodyIsWhole()) {
-            return deny(
-                    Reason.BODY_PARTIAL,
-                    principal,
-                    null,
-                    call.body().remaining() + " of " + call.size() + " bytes came with the question");
-        }
         References references;
         try {
-            references = MessageScanner.scanUnary(rule.messages(), call.body());
+            references = read(call, rule);
         } catch (RejectedException e) {
             return deny(e.reason(), principal, null, e.detail());
         }
@@ -275,6 +274,35 @@ final class Decisions {
             }
         }
         return new Allow(method, new Traveller.OfSandbox(principal));
+    }
+
+    /** A pod, and which sandbox it is, is known; whether there is such a sandbox is for the issuer to say. */
+    private static Decision decideForPod(CheckCall call, OpenMethod method, Principal.ServiceAccount pod) {
+        String header = call.sandboxHeader();
+        if (header != null && !header.equals(pod.sandbox().value())) {
+            return deny(Reason.SANDBOX_HEADER, pod, header, "");
+        }
+        try {
+            var _ = read(call, method.rule());
+        } catch (RejectedException e) {
+            return deny(e.reason(), pod, null, e.detail());
+        }
+        return new Allow(method, new Traveller.OfPod(pod));
+    }
+
+    /** Reads a body that is within its limit and whole. */
+    private static References read(CheckCall call, MethodRule rule) throws RejectedException {
+        // Of a body that crosses the limit with its last frame, Envoy brings a part, and says how long the whole is.
+        long size = Math.max(call.size(), call.body().remaining());
+        if (size > rule.bodyLimit()) {
+            throw new RejectedException(Reason.BODY_TOO_LARGE, size + " bytes");
+        }
+        if (!call.bodyIsWhole()) {
+            throw new RejectedException(
+                    Reason.BODY_PARTIAL,
+                    call.body().remaining() + " of " + call.size() + " bytes came with the question");
+        }
+        return MessageScanner.scanUnary(rule.messages(), call.body());
     }
 
     private static Deny deny(Reason reason, String detail) {

@@ -26,6 +26,7 @@ import io.sallyport.identity.Principal;
 import io.sallyport.identity.RenewableTokenAuthenticator;
 import io.sallyport.identity.SandboxTokenAuthenticator;
 import io.sallyport.identity.SandboxTokenVerifier;
+import io.sallyport.kubernetes.PodAuthenticator;
 import io.sallyport.policy.MethodRule;
 import java.io.IOException;
 import java.lang.System.Logger;
@@ -49,6 +50,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /** The running service: every part of it, put together in one place. */
 final class ExtAuthzServer implements AutoCloseable {
@@ -122,7 +124,8 @@ final class ExtAuthzServer implements AutoCloseable {
             Issuers issuers,
             Feed feed,
             Readiness readiness,
-            Map<String, MetricsServer.Page> pages) {}
+            Map<String, MetricsServer.Page> pages,
+            Optional<PodAuthenticator> pods) {}
 
     /**
      * The keys, followed while the service runs.
@@ -267,10 +270,15 @@ final class ExtAuthzServer implements AutoCloseable {
                 new SandboxTokenVerifier(settings.gatewayId(), keys.tokens(), settings.tokens(), signatures, clock);
         CachedSandboxTokens tokens =
                 new CachedSandboxTokens(new SandboxTokenAuthenticator(verifier), CachedSandboxTokens.Size.DEFAULT);
+        // Nothing of Kubernetes is loaded where it is not configured.
+        Optional<PodAuthenticator> pods =
+                settings.kubernetes().map(cluster -> PodAuthenticator.connect(cluster, clock, nanoTime));
         Callers callers = new Callers(
                 tokens,
                 new AuthenticatorChain(List.of(tokens)),
                 new AuthenticatorChain(List.of(new RenewableTokenAuthenticator(verifier, settings.renewalWindow()))),
+                new AuthenticatorChain(
+                        Stream.concat(Stream.of(tokens), pods.stream()).toList()),
                 new ConnectionFailures(settings.maxFailedCredentials(), Duration.ofMinutes(1), nanoTime));
         Standing standing = new Standing(revocations, freshness);
         Decisions decisions = new Decisions(
@@ -310,7 +318,8 @@ final class ExtAuthzServer implements AutoCloseable {
                 readiness,
                 Map.of(
                         "/metrics", new MetricsServer.Page(MetricsPage.CONTENT_TYPE, metrics::text),
-                        "/streams", new MetricsServer.Page(StreamsPage.CONTENT_TYPE, new StreamsPage(streams)::text)));
+                        "/streams", new MetricsServer.Page(StreamsPage.CONTENT_TYPE, new StreamsPage(streams)::text)),
+                pods);
     }
 
     /** Another one at every start: what was acknowledged under the old name is not known any more. */
@@ -395,6 +404,7 @@ final class ExtAuthzServer implements AutoCloseable {
         // Only now: a farewell says that nothing is believed here any more.
         parts.feed().close();
         parts.issuers().close();
+        parts.pods().ifPresent(PodAuthenticator::close);
         audit.close();
         var _ = loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
     }

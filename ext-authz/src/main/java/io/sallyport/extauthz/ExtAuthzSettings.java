@@ -12,6 +12,7 @@ import io.sallyport.identity.KeyDirectory;
 import io.sallyport.identity.KeyDirectory.Use;
 import io.sallyport.identity.KeyWatch;
 import io.sallyport.identity.SandboxTokenVerifier.Limits;
+import io.sallyport.kubernetes.KubernetesSettings;
 import io.sallyport.policy.AccessPolicy;
 import io.sallyport.policy.MethodRule;
 import java.io.IOException;
@@ -42,6 +43,7 @@ import org.jspecify.annotations.Nullable;
  * @param stripCredentials whether {@code authorization} ends at Envoy
  * @param maxFailedCredentials bad credentials that one downstream connection may show within a minute before it is no
  *     longer verified for
+ * @param kubernetes how pods prove which sandbox they are; empty when none can
  * @param streams how much of this process guarded streams may take
  * @param auditFile where refusals are written
  * @param metrics where numbers and the open streams are served, if anywhere
@@ -63,6 +65,7 @@ record ExtAuthzSettings(
         Optional<String> developerUser,
         boolean stripCredentials,
         int maxFailedCredentials,
+        Optional<KubernetesSettings> kubernetes,
         StreamLimits streams,
         Path auditFile,
         Optional<Endpoint.Tcp> metrics) {
@@ -108,6 +111,9 @@ record ExtAuthzSettings(
         }
         boolean stripCredentials = settings.bool("strip-credentials", false);
         int maxFailedCredentials = settings.integer("max-failed-credentials", 100, 1, 1_000_000);
+        Optional<KubernetesSettings> kubernetes = settings.has("kubernetes")
+                ? Optional.of(KubernetesSettings.read(settings.section("kubernetes")))
+                : Optional.empty();
         StreamLimits streams = streams(settings.section("streams"), policy);
         Path auditFile = settings.section("audit").path("file");
         Optional<Endpoint.Tcp> metrics = metrics(settings);
@@ -133,6 +139,7 @@ record ExtAuthzSettings(
                 developerUser,
                 stripCredentials,
                 maxFailedCredentials,
+                kubernetes,
                 streams,
                 auditFile,
                 metrics);

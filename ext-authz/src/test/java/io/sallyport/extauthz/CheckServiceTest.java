@@ -283,6 +283,31 @@ class CheckServiceTest {
         }
     }
 
+    @Test
+    void theIssuerIsToldWhichPodAsks() throws IOException, RejectedException {
+        CheckResponse response =
+                check(stage.to(Requests.ISSUE).bearer(Stage.POD_TOKEN).body(Requests.frame(new byte[0])));
+        assertThat(header(response, "x-sandbox-principal"))
+                .isEqualTo("service-account;namespace=\"sandboxes\";name=\"openshell-sandbox\";pod=\"pod-1\""
+                        + ";sandbox=\"alpha-id\";source=\"kubernetes\"");
+        Assertion verified = new AssertionVerifier(
+                        TestIdentity.GATEWAY,
+                        KeyDirectory.readPublic(stage.identity.assertionKeys),
+                        Duration.ZERO,
+                        Ed25519.portable(),
+                        stage.time)
+                .verify(header(response, "x-sandbox-principal-jwt"), Requests.ISSUE);
+        assertThat(verified.caller()).isEqualTo(new Assertion.Caller.Pod(Stage.POD));
+    }
+
+    private static String header(CheckResponse response, String name) {
+        return response.getOkResponse().getHeadersList().stream()
+                .filter(header -> header.getHeader().getKey().equals(name))
+                .map(header -> header.getHeader().getValue())
+                .findFirst()
+                .orElseThrow();
+    }
+
     private Requests bundle(String token) {
         return stage.to(Requests.BUNDLE).bearer(token).message(GetInferenceBundleRequest.getDefaultInstance());
     }

@@ -589,6 +589,7 @@ class DecisionsTest {
                                         assertThat(principal.id().value()).isEqualTo("alpha-id");
                                         yield "sandbox";
                                     }
+                                    case Traveller.OfPod _ -> "pod";
                                     case Traveller.Developer() -> "developer";
                                     case Traveller.Anonymous() -> "anonymous";
                                     case Traveller.Unnamed() -> "unnamed";

@@ -1,5 +1,6 @@
 package io.sallyport.extauthz;
 
+import io.sallyport.base.Reason;
 import io.sallyport.extauthz.Decisions.UserMethods;
 import io.sallyport.extauthz.Freshness.WhenStale;
 import io.sallyport.extauthz.SandboxRecord.State;
@@ -8,6 +9,7 @@ import io.sallyport.identity.AuthenticatorChain;
 import io.sallyport.identity.CachedSandboxTokens;
 import io.sallyport.identity.Principal;
 import io.sallyport.identity.RenewableTokenAuthenticator;
+import io.sallyport.identity.SandboxId;
 import io.sallyport.identity.SandboxTokenAuthenticator;
 import io.sallyport.policy.AccessPolicy;
 import io.sallyport.policy.MethodRule;
@@ -48,6 +50,24 @@ final class Stage {
     final Freshness freshness = new Freshness(MAX_STALENESS, WhenStale.DENY, time, time);
     SandboxRecords kept = new SandboxRecords(records, time);
     final List<Authenticator.Credential> verified = new ArrayList<>();
+    /** What the API server would have been asked after. */
+    final List<Authenticator.Credential> podsAsked = new ArrayList<>();
+
+    /** The token of a pod that is sandbox alpha. */
+    static final String POD_TOKEN = "of-a-pod";
+
+    static final Principal.ServiceAccount POD =
+            new Principal.ServiceAccount("sandboxes", "openshell-sandbox", "pod-1", "uid-1", new SandboxId("alpha-id"));
+
+    private Authenticator.Outcome pod(Authenticator.Credential credential) {
+        podsAsked.add(credential);
+        return switch (credential.value()) {
+            case POD_TOKEN -> new Authenticator.Outcome.Authenticated(POD);
+            case "of-a-pod-that-is-gone" -> new Authenticator.Outcome.Rejected(Reason.POD_GONE, "");
+            case "of-a-pod-nobody-can-say" -> new Authenticator.Outcome.Rejected(Reason.CLUSTER_UNAVAILABLE, "");
+            default -> new Authenticator.Outcome.Declined();
+        };
+    }
 
     Stage(Path directory, String preset) throws IOException {
         identity = new TestIdentity(directory, time);
@@ -77,6 +97,7 @@ final class Stage {
                         tokens,
                         new AuthenticatorChain(List.of(counted)),
                         new AuthenticatorChain(List.of(new RenewableTokenAuthenticator(identity.verifier(), RENEWAL))),
+                        new AuthenticatorChain(List.of(counted, this::pod)),
                         new ConnectionFailures(5, Duration.ofMinutes(1), time)),
                 new Standing(revocations, freshness),
                 cache,

@@ -19,6 +19,9 @@ public record Assertion(Caller caller, String method) {
         /** A sandbox, by this token of its own. */
         record Sandbox(SandboxClaims token) implements Caller {}
 
+        /** A pod that is this sandbox, and has no token of its own yet. */
+        record Pod(Principal.ServiceAccount principal) implements Caller {}
+
         /** ext-authz itself, asking for records. */
         record ExtAuthz() implements Caller {}
     }

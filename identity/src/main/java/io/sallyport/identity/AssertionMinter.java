@@ -81,6 +81,16 @@ public final class AssertionMinter {
                     });
                     json.writeEndObject();
                 }
+                case Assertion.Caller.Pod(Principal.ServiceAccount pod) -> {
+                    json.writeStringProperty("sub", GatewayId.subject(pod.sandbox()));
+                    json.writeStringProperty("sandbox_id", pod.sandbox().value());
+                    json.writeObjectPropertyStart("pod");
+                    json.writeStringProperty("namespace", pod.namespace());
+                    json.writeStringProperty("account", pod.account());
+                    json.writeStringProperty("name", pod.pod());
+                    json.writeStringProperty("uid", pod.podUid());
+                    json.writeEndObject();
+                }
                 case Assertion.Caller.ExtAuthz() -> json.writeStringProperty("sub", EXT_AUTHZ_SUBJECT);
             }
             json.writeStringProperty("mth", assertion.method());

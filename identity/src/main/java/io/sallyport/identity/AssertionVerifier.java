@@ -98,6 +98,9 @@ public final class AssertionVerifier {
         if (!SandboxId.isValid(id) || !subject.equals(GatewayId.subject(new SandboxId(id)))) {
             throw new RejectedException(Reason.TOKEN_SUBJECT, "sub is neither a sandbox nor ext-authz");
         }
+        if (claims.has("pod")) {
+            return pod(new SandboxId(id), claims);
+        }
         Claims token = claims.nested("token");
         Instant expiresAt = token.time("exp");
         String keyId = token.text("kid", Reason.TOKEN_CLAIMS);
@@ -108,5 +111,18 @@ public final class AssertionVerifier {
                 token.time("iat"),
                 expiresAt.equals(Instant.EPOCH) ? Instant.MAX : expiresAt,
                 keyId));
+    }
+
+    private static Assertion.Caller pod(SandboxId sandbox, Claims claims) throws RejectedException {
+        if (claims.has("token")) {
+            throw new RejectedException(Reason.TOKEN_CLAIMS, "vouches for a sandbox's token and for a pod at once");
+        }
+        Claims pod = claims.nested("pod");
+        return new Assertion.Caller.Pod(new Principal.ServiceAccount(
+                pod.text("namespace", Reason.TOKEN_CLAIMS),
+                pod.text("account", Reason.TOKEN_CLAIMS),
+                pod.text("name", Reason.TOKEN_CLAIMS),
+                pod.text("uid", Reason.TOKEN_CLAIMS),
+                sandbox));
     }
 }

@@ -63,6 +63,8 @@ class AssertionTest {
                 new Assertion.Caller.Sandbox(TOKEN),
                 new Assertion.Caller.Sandbox(new SandboxClaims(
                         new SandboxId("beta"), Optional.empty(), Optional.empty(), NOW, Instant.MAX, "k")),
+                new Assertion.Caller.Pod(
+                        new Principal.ServiceAccount("sandboxes", "box", "pod-1", "uid-1", new SandboxId("beta"))),
                 new Assertion.Caller.ExtAuthz());
     }
 

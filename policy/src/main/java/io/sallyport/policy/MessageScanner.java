@@ -6,9 +6,13 @@ import io.sallyport.policy.MessagePlan.Content;
 import io.sallyport.policy.MessagePlan.Field;
 import io.sallyport.policy.MessagePlan.Requirement;
 import io.sallyport.policy.MessagePlan.Slot;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -52,6 +56,15 @@ public final class MessageScanner {
     private static final int GROUP = 3;
     private static final int GROUP_END = 4;
     private static final int FIXED32 = 5;
+
+    /** The least tag: field 1 with wire type 0. */
+    private static final int FIRST_FIELD = 1 << 3;
+
+    /** A bit for each wire type that there is, groups left out. */
+    private static final int WIRE_TYPES = 1 << VARINT | 1 << FIXED64 | 1 << LENGTH | 1 << FIXED32;
+
+    private static final VarHandle LONGS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.nativeOrder());
+    private static final long NOT_ASCII = 0x8080808080808080L;
 
     private MessageScanner() {}
 
@@ -103,7 +116,16 @@ public final class MessageScanner {
     }
 
     private static References scan(MessageRule rule, ByteBuffer buffer, int start, int end) throws RejectedException {
-        Scan scan = new Scan(buffer, start);
+        if (buffer.hasArray()) {
+            return scan(rule, buffer.array(), buffer.arrayOffset() + start, buffer.arrayOffset() + end);
+        }
+        byte[] copy = new byte[end - start];
+        buffer.get(start, copy);
+        return scan(rule, copy, 0, copy.length);
+    }
+
+    private static References scan(MessageRule rule, byte[] bytes, int start, int end) throws RejectedException {
+        Scan scan = new Scan(bytes, start);
         scan.walk(rule.plan(), end, MAX_DEPTH);
         Requirement broken = scan.broken;
         if (broken != null) {
@@ -126,7 +148,7 @@ public final class MessageScanner {
 
     /** The state of one scan. */
     private static final class Scan {
-        private final ByteBuffer buffer;
+        private final byte[] bytes;
         private int position;
 
         private int idAt;
@@ -144,8 +166,8 @@ public final class MessageScanner {
         private long occurred;
         private @Nullable Requirement broken;
 
-        Scan(ByteBuffer buffer, int position) {
-            this.buffer = buffer;
+        Scan(byte[] bytes, int position) {
+            this.bytes = bytes;
             this.position = position;
         }
 
@@ -221,7 +243,7 @@ public final class MessageScanner {
                 walk(child, start + length, depth - 1);
             } else {
                 position = start + length;
-                if (field.content == Content.TEXT && !isUtf8(start, position)) {
+                if (field.content == Content.TEXT && !isAscii(start, position) && !isUtf8(start, position)) {
                     throw new RejectedException(Reason.MESSAGE_UTF8, field.name + " is not UTF-8");
                 }
                 if (field.slot != Slot.NOTHING) {
@@ -245,7 +267,7 @@ public final class MessageScanner {
                         yield false;
                     }
                     for (int i = 0; i < length; i++) {
-                        if (buffer.get(at + i) != requirement.textByte(i)) {
+                        if (bytes[at + i] != requirement.textByte(i)) {
                             yield false;
                         }
                     }
@@ -317,12 +339,7 @@ public final class MessageScanner {
         }
 
         private boolean same(int a, int b, int length) {
-            for (int i = 0; i < length; i++) {
-                if (buffer.get(a + i) != buffer.get(b + i)) {
-                    return false;
-                }
-            }
-            return true;
+            return Arrays.equals(bytes, a, a + length, bytes, b, b + length);
         }
 
         private List<String> innerIds() {
@@ -341,25 +358,30 @@ public final class MessageScanner {
         }
 
         private String text(int at, int length) {
-            if (length == 0) {
-                return "";
-            }
-            byte[] bytes = new byte[length];
-            buffer.get(at, bytes);
-            return new String(bytes, StandardCharsets.UTF_8);
+            return length == 0 ? "" : new String(bytes, at, length, StandardCharsets.UTF_8);
         }
 
         private int tag(int end) throws RejectedException {
+            int tag = bytes[position];
+            if (tag >= FIRST_FIELD) {
+                position++;
+            } else {
+                tag = longTag(end);
+            }
+            int wire = tag & 7;
+            if ((WIRE_TYPES >>> wire & 1) == 0) {
+                throw wire == GROUP || wire == GROUP_END
+                        ? new RejectedException(Reason.MESSAGE_GROUP, "a group")
+                        : new RejectedException(Reason.MESSAGE_TAG, "wire type " + wire + " does not exist");
+            }
+            return tag;
+        }
+
+        /** One of several bytes, or a wrong one. */
+        private int longTag(int end) throws RejectedException {
             long tag = varint(end);
             if ((tag >>> 32) != 0 || (tag >>> 3) == 0) {
                 throw new RejectedException(Reason.MESSAGE_TAG, "a tag is out of range");
-            }
-            int wire = (int) tag & 7;
-            if (wire == GROUP || wire == GROUP_END) {
-                throw new RejectedException(Reason.MESSAGE_GROUP, "a group");
-            }
-            if (wire > FIXED32) {
-                throw new RejectedException(Reason.MESSAGE_TAG, "wire type " + wire + " does not exist");
             }
             return (int) tag;
         }
@@ -389,7 +411,7 @@ public final class MessageScanner {
             if (position >= end) {
                 throw truncated();
             }
-            byte first = buffer.get(position++);
+            byte first = bytes[position++];
             return first >= 0 ? first : longVarint(first, end);
         }
 
@@ -399,7 +421,7 @@ public final class MessageScanner {
                 if (position >= end) {
                     throw truncated();
                 }
-                byte next = buffer.get(position++);
+                byte next = bytes[position++];
                 // The tenth byte holds the 64th bit alone.
                 if (shift == 63 && next != 1) {
                     throw new RejectedException(Reason.MESSAGE_VARINT, "a varint is over 64 bits");
@@ -424,21 +446,45 @@ public final class MessageScanner {
             }
             int at = position;
             position = at + 4;
-            return (buffer.get(at) & 0xFF)
-                    | (buffer.get(at + 1) & 0xFF) << 8
-                    | (buffer.get(at + 2) & 0xFF) << 16
-                    | (long) buffer.get(at + 3) << 24;
+            return (bytes[at] & 0xFF)
+                    | (bytes[at + 1] & 0xFF) << 8
+                    | (bytes[at + 2] & 0xFF) << 16
+                    | (long) bytes[at + 3] << 24;
+        }
+
+        /** Most text is, and this is most of what a scan does: so it goes by as many bytes at a time as there are. */
+        private boolean isAscii(int from, int to) {
+            if (to - from < Long.BYTES) {
+                int any = 0;
+                for (int at = from; at < to; at++) {
+                    any |= bytes[at];
+                }
+                return any >= 0;
+            }
+            // The last ones, which the others may not come out even with.
+            long any = (long) LONGS.get(bytes, to - Long.BYTES);
+            int at = from;
+            for (; to - at > 4 * Long.BYTES; at += 4 * Long.BYTES) {
+                any |= (long) LONGS.get(bytes, at)
+                        | (long) LONGS.get(bytes, at + Long.BYTES)
+                        | (long) LONGS.get(bytes, at + 2 * Long.BYTES)
+                        | (long) LONGS.get(bytes, at + 3 * Long.BYTES);
+            }
+            for (; to - at > Long.BYTES; at += Long.BYTES) {
+                any |= (long) LONGS.get(bytes, at);
+            }
+            return (any & NOT_ASCII) == 0;
         }
 
         /** Well-formed UTF-8 by table 3-7 of the Unicode standard: no surrogates, nothing overlong. */
         private boolean isUtf8(int from, int to) {
             int at = from;
             while (at < to) {
-                if (to - at >= 8 && (buffer.getLong(at) & 0x8080808080808080L) == 0) {
-                    at += 8;
+                if (to - at >= Long.BYTES && ((long) LONGS.get(bytes, at) & NOT_ASCII) == 0) {
+                    at += Long.BYTES;
                     continue;
                 }
-                int first = buffer.get(at++);
+                int first = bytes[at++];
                 if (first >= 0) {
                     continue;
                 }
@@ -469,7 +515,7 @@ public final class MessageScanner {
                     return false;
                 }
                 for (int i = 0; i < more; i++) {
-                    int next = buffer.get(at++) & 0xFF;
+                    int next = bytes[at++] & 0xFF;
                     if (next < low || next > high) {
                         return false;
                     }

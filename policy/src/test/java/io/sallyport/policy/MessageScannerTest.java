@@ -9,6 +9,7 @@ import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -17,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class MessageScannerTest {
     private static final String SERVICE = "/openshell.v1.OpenShell/";
@@ -537,6 +539,31 @@ class MessageScannerTest {
                 .isEqualTo("alpha");
         assertThat(buffer.position()).isEqualTo(position);
         assertThat(buffer.limit()).isEqualTo(limit);
+    }
+
+    /** Text is looked at several bytes at a time: every length, and a wrong byte at every place of it. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 39, 40, 41, 63, 64, 65, 100})
+    void aByteThatIsNoTextIsFoundWhereverItStands(int length) {
+        MessageRule logs = rule(BY_ID, "PushSandboxLogs");
+        byte[] text = new byte[length];
+        Arrays.fill(text, (byte) 'x');
+        assertThat(reason(logs, lineOf(text))).isNull();
+        for (int at = 0; at < length; at++) {
+            byte[] wrong = text.clone();
+            wrong[at] = (byte) 0x80;
+            assertThat(reason(logs, lineOf(wrong))).as("at %d", at).isEqualTo(Reason.MESSAGE_UTF8);
+            if (at + 1 < length) {
+                wrong[at] = (byte) 0xC3;
+                wrong[at + 1] = (byte) 0xA9;
+                assertThat(reason(logs, lineOf(wrong))).as("\u00e9 at %d", at).isNull();
+            }
+        }
+    }
+
+    private static Wire lineOf(byte[] text) {
+        return OWN.message(2, Wire.EMPTY.tag(5, 2).varint(text.length).raw(text))
+                .framed();
     }
 
     @Test

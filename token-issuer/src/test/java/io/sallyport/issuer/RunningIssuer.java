@@ -23,8 +23,10 @@ import io.sallyport.identity.AssertionMinter;
 import io.sallyport.identity.Ed25519;
 import io.sallyport.identity.GatewayId;
 import io.sallyport.identity.KeyDirectory;
+import io.sallyport.identity.Principal;
 import io.sallyport.identity.PrincipalHeader;
 import io.sallyport.identity.SandboxClaims;
+import io.sallyport.identity.SandboxId;
 import io.sallyport.identity.SandboxTokenVerifier;
 import io.sallyport.issuer.cli.Console;
 import io.sallyport.issuer.store.PostgresServer;
@@ -201,6 +203,14 @@ final class RunningIssuer implements AutoCloseable {
 
     String assertionFor(SandboxClaims token, String method) {
         return extAuthz.mint(new Assertion(new Assertion.Caller.Sandbox(token), method));
+    }
+
+    /** What ext-authz says of a pod that is this sandbox. */
+    String podAssertion(String sandbox, String method) {
+        return extAuthz.mint(new Assertion(
+                new Assertion.Caller.Pod(new Principal.ServiceAccount(
+                        "sandboxes", "openshell-sandbox", "pod-1", "uid-1", new SandboxId(sandbox))),
+                method));
     }
 
     String extAuthzAssertion(String method) {

@@ -50,7 +50,7 @@ final class GuardStage implements Owners, LineageSource {
     static final String RELAY = "/openshell.v1.OpenShell/RelayStream";
     static final Duration LEEWAY = Duration.ofSeconds(60);
     static final Duration MAX_STALENESS = Duration.ofMinutes(5);
-    static final StreamLimits LIMITS = new StreamLimits(64, 1000, 8 << 20, Optional.empty());
+    static final StreamLimits LIMITS = new StreamLimits(64, 10_000, 8 << 20, Optional.empty());
 
     final TestTime time = new TestTime();
     final AccessPolicy policy = policy();

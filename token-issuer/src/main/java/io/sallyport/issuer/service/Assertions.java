@@ -22,13 +22,29 @@ public final class Assertions {
         if (caller instanceof Assertion.Caller.Sandbox(SandboxClaims token)) {
             return token;
         }
-        throw new RejectedException(Reason.ASSERTION, "vouches for no sandbox");
+        throw new RejectedException(Reason.ASSERTION, "vouches for no sandbox's token");
+    }
+
+    /**
+     * The pod on whose behalf this very method is called.
+     *
+     * @throws RejectedException {@link Reason#SERVICE_ACCOUNT_REQUIRED} when it is a sandbox that has a token
+     */
+    Principal.ServiceAccount requirePod(Calls.Call call) throws RejectedException {
+        return switch (require(call)) {
+            case Assertion.Caller.Pod(Principal.ServiceAccount pod) -> pod;
+            case Assertion.Caller.Sandbox(SandboxClaims token) -> {
+                call.sandboxAsked(token.sandbox().value());
+                throw new RejectedException(Reason.SERVICE_ACCOUNT_REQUIRED, "");
+            }
+            case Assertion.Caller.ExtAuthz() -> throw new RejectedException(Reason.ASSERTION, "vouches for no pod");
+        };
     }
 
     /** Ends the call unless ext-authz itself makes it. */
     void requireExtAuthz(Calls.Call call) throws RejectedException {
         if (!(require(call) instanceof Assertion.Caller.ExtAuthz)) {
-            throw new RejectedException(Reason.ASSERTION, "vouches for a sandbox, not for ext-authz");
+            throw new RejectedException(Reason.ASSERTION, "vouches for somebody else than ext-authz");
         }
     }
 
@@ -43,6 +59,7 @@ public final class Assertions {
                 switch (caller) {
                     case Assertion.Caller.Sandbox(SandboxClaims token) ->
                         PrincipalHeader.format(new Principal.Sandbox(token.sandbox(), token));
+                    case Assertion.Caller.Pod(Principal.ServiceAccount pod) -> PrincipalHeader.format(pod);
                     case Assertion.Caller.ExtAuthz() -> "ext-authz";
                 });
         return caller;

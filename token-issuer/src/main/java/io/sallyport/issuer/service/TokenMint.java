@@ -145,13 +145,26 @@ public final class TokenMint {
      */
     public Minted bootstrap(SandboxId sandbox, Optional<String> tokenFile)
             throws RejectedException, StoreUnavailableException {
+        return open(sandbox, tokenFile, Reason.RECORD_UNKNOWN, Reason.RECORD_DELETED, Reason.RECORD_STOPPED);
+    }
+
+    /**
+     * The first token of a new lineage, for a pod that has proved to be this sandbox. It is told no more than a sandbox is.
+     *
+     * @throws RejectedException {@link Reason#SANDBOX_UNKNOWN}, {@link Reason#SANDBOX_DELETED},
+     *     {@link Reason#SANDBOX_STOPPED} or {@link Reason#ISSUER_UNAVAILABLE}
+     */
+    public Minted bootstrapPod(SandboxId sandbox) throws RejectedException, StoreUnavailableException {
+        return open(sandbox, Optional.empty(), Reason.SANDBOX_UNKNOWN, Reason.SANDBOX_DELETED, Reason.SANDBOX_STOPPED);
+    }
+
+    private Minted open(SandboxId sandbox, Optional<String> tokenFile, Reason unknown, Reason deleted, Reason stopped)
+            throws RejectedException, StoreUnavailableException {
         return switch (ask(() -> store.openLineage(sandbox, tokenFile, rules, drafts, clock.instant()))) {
             case Succession.Granted granted -> sign(granted);
-            case Succession.NoRecord() -> throw new RejectedException(Reason.RECORD_UNKNOWN, sandbox.value());
+            case Succession.NoRecord() -> throw new RejectedException(unknown, sandbox.value());
             case Succession.NotActive(SandboxRecord record) ->
-                throw new RejectedException(
-                        record.state() == State.DELETED ? Reason.RECORD_DELETED : Reason.RECORD_STOPPED,
-                        sandbox.value());
+                throw new RejectedException(record.state() == State.DELETED ? deleted : stopped, sandbox.value());
             case Succession.KeyRevoked(String keyId) -> throw keyRevoked(keyId);
             case Succession.Revoked _, Succession.TooOld _, Succession.NoLineage _, Succession.Reused _ ->
                 throw new IllegalStateException("opening a lineage looked at one");

@@ -9,6 +9,7 @@ import io.sallyport.api.openshell01.RefreshSandboxTokenRequest;
 import io.sallyport.api.openshell01.RefreshSandboxTokenResponse;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
+import io.sallyport.identity.Principal;
 import io.sallyport.identity.SandboxClaims;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -71,15 +72,31 @@ public final class TokenService extends OpenShellGrpc.OpenShellImplBase {
         });
     }
 
-    /** Nobody can be a ServiceAccount yet, so everybody is refused as the gateway would refuse them. */
+    /**
+     * The first token of a new lineage, for a pod: which sandbox it is, ext-authz has found out and vouches for.
+     *
+     * <p>Whoever has a token already, or comes without ext-authz's word, is refused.
+     */
     @Override
     public void issueSandboxToken(
             IssueSandboxTokenRequest request, StreamObserver<IssueSandboxTokenResponse> observer) {
         calls.answer(OpenShellGrpc.getIssueSandboxTokenMethod().getFullMethodName(), CALLER, observer, call -> {
-            if (!call.headers().assertions().isEmpty()) {
-                call.sandboxAsked(assertions.requireSandbox(call).sandbox().value());
+            if (call.headers().assertions().isEmpty()) {
+                throw new RejectedException(Reason.SERVICE_ACCOUNT_REQUIRED, "");
             }
-            throw new RejectedException(Reason.SERVICE_ACCOUNT_REQUIRED, "");
+            Principal.ServiceAccount pod = assertions.requirePod(call);
+            call.sandboxAsked(pod.sandbox().value());
+            TokenMint.Minted minted;
+            try (SandboxLimits.Permit _ = limits.enter(pod.sandbox(), call)) {
+                minted = mint.bootstrapPod(pod.sandbox());
+            }
+            call.minted(minted);
+            Instant expires = minted.expires();
+            return IssueSandboxTokenResponse.newBuilder()
+                    .setToken(minted.token())
+                    .setExpiresAtMs(expires.toEpochMilli())
+                    .setExpirationTime(Timestamp.newBuilder().setSeconds(expires.getEpochSecond()))
+                    .build();
         });
     }
 

@@ -1,0 +1,147 @@
+package io.sallyport.bench;
+
+import io.grpc.KnownLength;
+import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
+import io.grpc.Server;
+import io.grpc.ServerCall;
+import io.grpc.ServerServiceDefinition;
+import io.grpc.ServiceDescriptor;
+import io.grpc.Status;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.protobuf.services.HealthStatusManager;
+import io.netty.channel.EventLoopGroup;
+import io.sallyport.base.Logging;
+import io.sallyport.base.net.Endpoint;
+import io.sallyport.base.net.GrpcServers;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * The peer of the stream guard: lets everything go on, with the transport, the flags and the health service of ext-authz.
+ *
+ * <p>It is as fast as we could make one on grpc-java: it looks at the first byte of what Envoy says, which tells what it
+ * is about, reads nothing else, and answers with bytes made beforehand. What ext-authz costs more than this is what guarding
+ * costs.
+ */
+public final class AlwaysContinueMain {
+    private static final Logger log = System.getLogger(AlwaysContinueMain.class.getName());
+    private static final String SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor";
+    private static final int LARGEST_MESSAGE = 16 << 20;
+
+    private AlwaysContinueMain() {}
+
+    /** Serves on the endpoint that is its one argument. */
+    public static void main(String[] arguments) throws IOException, InterruptedException {
+        Logging.toStandardError();
+        Endpoint endpoint = Endpoint.parse(arguments[0]);
+        EventLoopGroup loops = GrpcServers.eventLoops(
+                "always-continue", Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 4));
+        HealthStatusManager health = new HealthStatusManager();
+        Server server = GrpcServers.listenOn(endpoint, loops)
+                .directExecutor()
+                .maxInboundMessageSize(LARGEST_MESSAGE)
+                .permitKeepAliveTime(500, TimeUnit.MILLISECONDS)
+                .permitKeepAliveWithoutCalls(true)
+                .addService(process())
+                .addService(health.getHealthService())
+                .build()
+                .start();
+        health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, ServingStatus.SERVING);
+        Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
+        log.log(Level.INFO, "ready on {0}", endpoint);
+        server.awaitTermination();
+    }
+
+    private static ServerServiceDefinition process() {
+        MethodDescriptor<Answer, Answer> method = MethodDescriptor.<Answer, Answer>newBuilder()
+                .setType(MethodDescriptor.MethodType.BIDI_STREAMING)
+                .setFullMethodName(MethodDescriptor.generateFullMethodName(SERVICE, "Process"))
+                .setRequestMarshaller(new Messages())
+                .setResponseMarshaller(new Messages())
+                .build();
+        return ServerServiceDefinition.builder(
+                        ServiceDescriptor.newBuilder(SERVICE).addMethod(method).build())
+                .addMethod(method, (call, _) -> {
+                    call.sendHeaders(new Metadata());
+                    call.request(Integer.MAX_VALUE);
+                    return new Continuing(call);
+                })
+                .build();
+    }
+
+    /** The answer to a message of Envoy's; field numbers are those of {@code external_processor.proto}. */
+    private enum Answer {
+        REQUEST_HEADERS(2, 1),
+        REQUEST_BODY(4, 3),
+        REQUEST_TRAILERS(6, 5),
+        RESPONSE_TRAILERS(7, 6);
+
+        private final int firstByte;
+        private final byte[] bytes;
+
+        Answer(int field, int answer) {
+            firstByte = field << 3 | 2;
+            bytes = new byte[] {(byte) (answer << 3 | 2), 0};
+        }
+
+        static Answer to(int firstByte) {
+            for (Answer answer : ALL) {
+                if (answer.firstByte == firstByte) {
+                    return answer;
+                }
+            }
+            throw new IllegalArgumentException("a message that begins with " + firstByte);
+        }
+
+        // The likeliest first.
+        private static final List<Answer> ALL =
+                List.of(REQUEST_BODY, REQUEST_HEADERS, REQUEST_TRAILERS, RESPONSE_TRAILERS);
+    }
+
+    private static final class Messages implements MethodDescriptor.Marshaller<Answer> {
+        @Override
+        public Answer parse(InputStream message) {
+            try {
+                return Answer.to(message.read());
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+
+        @Override
+        public InputStream stream(Answer answer) {
+            return new Constant(answer.bytes);
+        }
+    }
+
+    private static final class Constant extends ByteArrayInputStream implements KnownLength {
+        Constant(byte[] bytes) {
+            super(bytes);
+        }
+    }
+
+    private static final class Continuing extends ServerCall.Listener<Answer> {
+        private final ServerCall<Answer, Answer> call;
+
+        Continuing(ServerCall<Answer, Answer> call) {
+            this.call = call;
+        }
+
+        @Override
+        public void onMessage(Answer answer) {
+            call.sendMessage(answer);
+        }
+
+        @Override
+        public void onHalfClose() {
+            call.close(Status.OK, new Metadata());
+        }
+    }
+}

@@ -1,0 +1,268 @@
+package io.sallyport.bench;
+
+import io.netty.channel.Channel;
+import io.sallyport.api.openshell00.PushSandboxLogsRequest;
+import io.sallyport.api.openshell00.RelayFrame;
+import io.sallyport.api.openshell00.SandboxLogLine;
+import io.sallyport.base.net.Endpoint;
+import io.sallyport.bench.StreamLoad.Caller;
+import io.sallyport.bench.StreamLoad.Kind;
+import io.sallyport.bench.Workbench.Subject;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.IntStream;
+
+/**
+ * What guarding streams costs: the same generated configuration of Envoy with the guard, without one, and with a processor
+ * that lets everything go on; and what a stream costs that only is there.
+ */
+final class StreamsBench implements Bench {
+    private static final int ROUNDS = 7;
+    private static final int STREAMS = 4;
+    // Counted, not timed: what the compiler has to see is pieces, however slow the machine is at the moment.
+    private static final long WARM_UP_BYTES = 1536L << 20;
+    private static final long WARM_UP_PIECES = 300_000;
+    private static final int LINES = 100;
+    private static final int SMALL = 200;
+    private static final int CHUNK = 16 * 1024;
+
+    private static final int IDLE_SANDBOXES = 20;
+    private static final int IDLE_STREAMS_EACH = 50;
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+    private static final Duration SETTLING = Duration.ofSeconds(5);
+
+    private static final String PUSH = "/openshell.v1.OpenShell/PushSandboxLogs";
+    private static final String SANDBOX = "sandbox-0";
+
+    @Override
+    public String name() {
+        return "streams";
+    }
+
+    @Override
+    public String description() {
+        return "guarded streams beside unguarded ones and a processor that lets all go on; what 1,000 idle ones cost";
+    }
+
+    /** An Envoy, and who guards its streams: in the last place nobody. */
+    private record Way(String name, Subject envoy, StreamLoad load, List<Subject> working) {}
+
+    @Override
+    public String run(Workbench workbench, int rounds, int seconds) throws IOException, InterruptedException {
+        int times = rounds == 0 ? ROUNDS : rounds;
+        Subject extAuthz = workbench.startExtAuthz();
+        Subject peer = workbench.startAlwaysContinue();
+        StreamSink sink = workbench.startSink();
+        Way guarded = way(
+                "guarded",
+                workbench,
+                workbench.startEnvoy(extAuthz.endpoint(), sink.endpoint(), Bootstrap::asGenerated),
+                extAuthz);
+        Way bare = way(
+                "bare", workbench, workbench.startEnvoy(extAuthz.endpoint(), sink.endpoint(), Bootstrap::withoutGuard));
+        Way continued = way(
+                "continued",
+                workbench,
+                workbench.startEnvoy(
+                        extAuthz.endpoint(),
+                        sink.endpoint(),
+                        generated -> generated.withGuardAt((Endpoint.Unix) peer.endpoint())),
+                peer);
+
+        Caller caller = new Caller(SANDBOX, workbench.questions().token(SANDBOX));
+        byte[] log = logs(SANDBOX, LINES, 100);
+        byte[] small = logs(SANDBOX, 1, SMALL - 75);
+        Comparison logs = new Comparison("logs", Kind.of(PUSH, log, false), List.of(guarded, bare, continued));
+        Comparison smalls = new Comparison("small", Kind.of(PUSH, small, false), List.of(guarded, bare, continued));
+        Comparison packed = new Comparison("packed", Kind.of(PUSH, small, true), List.of(guarded, bare, continued));
+        Comparison relay = new Comparison(
+                "relay",
+                Kind.of(
+                        StreamSink.ECHO,
+                        RelayFrame.newBuilder()
+                                .setData(com.google.protobuf.ByteString.copyFrom(new byte[CHUNK]))
+                                .build()
+                                .toByteArray(),
+                        false),
+                List.of(guarded, bare));
+        System.out.printf(
+                "%d streams; a message of logs has %,d bytes, a small one %d%n", STREAMS, log.length, small.length);
+        List<Caller> callers = IntStream.range(0, STREAMS).mapToObj(_ -> caller).toList();
+        for (Comparison comparison : List.of(logs, smalls, packed, relay)) {
+            comparison.measure(callers, times, seconds);
+        }
+        Idle idle = idle(workbench, extAuthz, guarded, sink);
+        return String.format(
+                Locale.ROOT,
+                "streams logs_ratio=%.3f logs_vs_continue=%.3f small_vs_continue=%.3f packed_vs_continue=%.3f"
+                        + " relay_ratio=%.3f idle_heap_kib=%.1f idle_rss_kib=%.1f",
+                logs.toBare.median(),
+                logs.toContinued.median(),
+                smalls.toContinued.median(),
+                packed.toContinued.median(),
+                relay.toBare.median(),
+                idle.heapKib(),
+                idle.residentKib());
+    }
+
+    private static Way way(String name, Workbench workbench, Subject envoy, Subject... working) {
+        return new Way(name, envoy, workbench.streams(envoy), List.of(working));
+    }
+
+    /** A message of log lines as a supervisor writes them. */
+    private static byte[] logs(String sandbox, int lines, int text) {
+        PushSandboxLogsRequest.Builder request =
+                PushSandboxLogsRequest.newBuilder().setSandboxId(sandbox);
+        for (int i = 0; i < lines; i++) {
+            request.addLogs(SandboxLogLine.newBuilder()
+                    .setSandboxId(sandbox)
+                    .setLevel("INFO")
+                    .setTarget("openshell_supervisor::proxy")
+                    .setMessage("x".repeat(text))
+                    .setSource("supervisor"));
+        }
+        return request.build().toByteArray();
+    }
+
+    /** The same load on several ways, measured in turn; the first is ours. */
+    private static final class Comparison {
+        final Series toBare = new Series();
+        final Series toContinued = new Series();
+        private final Series cpuToContinued = new Series();
+        private final String name;
+        private final Kind kind;
+        private final List<Way> ways;
+
+        Comparison(String name, Kind kind, List<Way> ways) {
+            this.name = name;
+            this.kind = kind;
+            this.ways = ways;
+        }
+
+        void measure(List<Caller> callers, int rounds, int seconds) throws IOException, InterruptedException {
+            int warmUp = (int)
+                    Math.min(kind.packed() ? Long.MAX_VALUE : WARM_UP_PIECES, WARM_UP_BYTES / kind.framed().length);
+            for (Way way : ways) {
+                way.load().runTimes(kind, callers, warmUp / callers.size());
+            }
+            for (int round = 0; round < rounds; round++) {
+                double[] rates = new double[ways.size()];
+                double[] cpu = new double[ways.size()];
+                String[] texts = new String[ways.size()];
+                for (int i = 0; i < ways.size(); i++) {
+                    // Who is first changes, so that nobody always meets the machine as the same other left it.
+                    int turn = (round + i) % ways.size();
+                    Stretch stretch = stretch(ways.get(turn), callers, seconds);
+                    rates[turn] = stretch.result().megabytes();
+                    cpu[turn] = stretch.envoyMicros() + stretch.guardMicros();
+                    texts[turn] = stretch.toString();
+                }
+                toBare.add(rates[0] / rates[1]);
+                if (ways.size() > 2) {
+                    toContinued.add(rates[0] / rates[2]);
+                    cpuToContinued.add(cpu[0] / cpu[2]);
+                }
+                System.out.printf("%s round %d: %s%n", name, round + 1, String.join(" | ", texts));
+            }
+            System.out.printf("%s, ratio to no guard %s%n", name, toBare.describe(3));
+            if (ways.size() > 2) {
+                System.out.printf("%s, ratio to a processor that lets all go on %s%n", name, toContinued.describe(3));
+                System.out.printf(
+                        "%s, ratio of processor time of Envoy and guard to that %s%n",
+                        name, cpuToContinued.describe(3));
+            }
+        }
+
+        private Stretch stretch(Way way, List<Caller> callers, int seconds) throws IOException, InterruptedException {
+            List<Long> pids = new ArrayList<>(List.of(way.envoy().process().pid()));
+            way.working().forEach(subject -> pids.add(subject.process().pid()));
+            long[] before = cpu(pids);
+            StreamLoad.Result result = way.load().run(kind, callers, Duration.ofSeconds(seconds));
+            long[] after = cpu(pids);
+            return new Stretch(
+                    way.name(),
+                    result,
+                    (double) (after[0] - before[0]) / result.messages(),
+                    pids.size() > 1 ? (double) (after[1] - before[1]) / result.messages() : 0);
+        }
+
+        private static long[] cpu(List<Long> pids) throws IOException {
+            long[] micros = new long[pids.size()];
+            for (int i = 0; i < micros.length; i++) {
+                micros[i] = Machine.cpuMicros(pids.get(i));
+            }
+            return micros;
+        }
+
+        /** What a stretch showed, and how much processor time a message took of Envoy and of who guards. */
+        private record Stretch(String name, StreamLoad.Result result, double envoyMicros, double guardMicros) {
+            @Override
+            public String toString() {
+                return String.format(
+                        Locale.ROOT,
+                        "%s %.1f MB/s %,.0f/s, cpu of envoy %.1f us, of the guard %.1f us",
+                        name,
+                        result.megabytes(),
+                        result.perSecond(),
+                        envoyMicros,
+                        guardMicros);
+            }
+        }
+    }
+
+    /** What an open stream costs ext-authz on which nothing happens, in KiB. */
+    private record Idle(double heapKib, double residentKib) {}
+
+    /** Waits until so many messages have come through: each stream is open then, and pinned. */
+    private static void await(StreamSink sink, long messages) throws InterruptedException {
+        long end = System.nanoTime() + PATIENCE.toNanos();
+        while (sink.messages() < messages) {
+            if (System.nanoTime() > end) {
+                throw new Load.WrongAnswerException((messages - sink.messages()) + " idle streams did not open");
+            }
+            Thread.sleep(20);
+        }
+    }
+
+    private static Idle idle(Workbench workbench, Subject extAuthz, Way guarded, StreamSink sink)
+            throws IOException, InterruptedException {
+        int count = IDLE_SANDBOXES * IDLE_STREAMS_EACH;
+        List<List<Caller>> connections = new ArrayList<>();
+        for (int i = 0; i < IDLE_SANDBOXES; i++) {
+            String sandbox = "idle-" + i;
+            String token = workbench.questions().token(sandbox);
+            connections.add(IntStream.range(0, IDLE_STREAMS_EACH)
+                    .mapToObj(_ -> new Caller(sandbox, token))
+                    .toList());
+        }
+        long pid = extAuthz.process().pid();
+        Thread.sleep(SETTLING);
+        long heap = Machine.liveHeapBytes(pid);
+        long resident = Machine.residentKib(pid);
+        long seen = sink.messages();
+        List<Channel> held = new ArrayList<>();
+        try {
+            for (List<Caller> callers : connections) {
+                byte[] message = logs(callers.getFirst().sandbox(), 1, SMALL / 2);
+                held.add(guarded.load().hold(Kind.of(PUSH, message, false), callers));
+                seen += callers.size();
+                await(sink, seen);
+            }
+            Thread.sleep(SETTLING);
+            double heapKib = (Machine.liveHeapBytes(pid) - heap) / 1024.0 / count;
+            double residentKib = (double) (Machine.residentKib(pid) - resident) / count;
+            System.out.printf(
+                    Locale.ROOT,
+                    "%,d idle streams, each: %.1f KiB of heap, %.1f KiB resident%n",
+                    count,
+                    heapKib,
+                    residentKib);
+            return new Idle(heapKib, residentKib);
+        } finally {
+            held.forEach(channel -> channel.close().awaitUninterruptibly());
+        }
+    }
+}

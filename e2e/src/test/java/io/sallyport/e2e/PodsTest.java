@@ -1,0 +1,164 @@
+package io.sallyport.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.protobuf.InvalidProtocolBufferException;
+import io.sallyport.api.openshell00.IssueSandboxTokenResponse;
+import io.sallyport.base.Reason;
+import io.sallyport.e2e.gateway.KnownSandbox;
+import io.sallyport.e2e.stack.Part;
+import io.sallyport.e2e.support.Arena;
+import io.sallyport.e2e.support.Arenas;
+import io.sallyport.e2e.support.AuditTail;
+import io.sallyport.e2e.support.Caller;
+import io.sallyport.e2e.support.Setup;
+import io.sallyport.e2e.wire.Outcome;
+import io.sallyport.e2e.wire.RawHttp2.Headers;
+import io.sallyport.e2e.wire.Wire;
+import io.sallyport.kubernetes.ApiServer;
+import io.sallyport.kubernetes.TestSandboxes;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/** Pods of a real API server begin as sandboxes, through Envoy, ext-authz and the issuer. */
+@ExtendWith(Arenas.Resolver.class)
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class PodsTest {
+    private static final String ISSUE = Arena.OPEN_SHELL + "IssueSandboxToken";
+    private static final int MANY = 200;
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+    private final Arenas arenas;
+    private ApiServer server;
+    private TestSandboxes sandboxes;
+    private Arena arena;
+
+    PodsTest(Arenas arenas) {
+        this.arenas = arenas;
+    }
+
+    @BeforeAll
+    void start() throws Exception {
+        server = ApiServer.start();
+        sandboxes = TestSandboxes.prepare(server);
+        arena = arenas.own(arenas.options(Setup.V0_0_TRUSTING)
+                .with(Part.EXT_AUTHZ, "kubernetes.timeout", "5s")
+                .with(Part.EXT_AUTHZ, "kubernetes.namespaces", List.of(sandboxes.namespace()))
+                .with(Part.EXT_AUTHZ, "kubernetes.accounts", List.of(TestSandboxes.ACCOUNT))
+                .with(
+                        Part.EXT_AUTHZ,
+                        "kubernetes.kubeconfig",
+                        sandboxes.grant(server, "ext-authz").toString()));
+    }
+
+    @AfterAll
+    void stop() {
+        if (arena != null) {
+            arena.close();
+        }
+        server.close();
+    }
+
+    private Outcome issue(String token) {
+        return arena.call(Headers.grpc(ISSUE).bearer(token), Wire.message().framed());
+    }
+
+    private static String token(Outcome outcome) {
+        assertThat(outcome.inWords()).isEqualTo("OK: ");
+        byte[] frame = outcome.body().getBytes(StandardCharsets.ISO_8859_1);
+        try {
+            return IssueSandboxTokenResponse.parser()
+                    .parseFrom(frame, 5, frame.length - 5)
+                    .getToken();
+        } catch (InvalidProtocolBufferException e) {
+            throw new AssertionError("the answer to a pod is none", e);
+        }
+    }
+
+    /** A sandbox that everybody knows, and a pod that is it. */
+    private KnownSandbox sandbox(String id) {
+        KnownSandbox sandbox = new KnownSandbox(id, "default", id);
+        var _ = arena.admit(sandbox);
+        return sandbox;
+    }
+
+    @Test
+    void aPodBeginsAsItsSandboxAndAsNoOther() {
+        KnownSandbox sandbox = sandbox("pod-one");
+        String own = sandboxes.token(sandboxes.pod("pod-one", "pod-one"));
+        AuditTail audit = new AuditTail(arena.stack().auditLog(Part.ISSUER));
+
+        Caller caller = new Caller(sandbox, token(issue(own)));
+
+        assertThat(audit.next(Reason.BOOTSTRAP_MINTED))
+                .containsEntry("sandbox_asked", "pod-one")
+                .hasEntrySatisfying(
+                        "principal",
+                        principal -> assertThat(principal)
+                                .startsWith("service-account;")
+                                .contains("pod=\"pod-one\""));
+        assertThat(arena.ownConfig(caller).inWords()).isEqualTo("OK: ");
+        arena.refused(
+                Reason.CROSS_SANDBOX,
+                () -> arena.call(
+                        Headers.grpc(Arena.GET_CONFIG).bearer(caller.token()),
+                        arena.configOf(arena.beta().sandbox())));
+        arena.refused(Reason.SERVICE_ACCOUNT_REQUIRED, () -> issue(caller.token()));
+        arena.refused(
+                Reason.CREDENTIAL_UNKNOWN,
+                () -> arena.call(Headers.grpc(Arena.GET_CONFIG).bearer(own), arena.configOf(sandbox)));
+    }
+
+    @Test
+    void aPodThatIsGoneGetsNothing() {
+        var _ = sandbox("pod-two");
+        String token = sandboxes.token(sandboxes.pod("pod-two", "pod-two"));
+        assertThat(token(issue(token))).isNotEmpty();
+        sandboxes.deletePod("pod-two");
+        arena.refused(Reason.POD_GONE, () -> issue(token));
+    }
+
+    @Test
+    void aPodOfNobodyGetsNothing() {
+        String token = sandboxes.token(sandboxes.pod("pod-three", "never-registered"));
+        assertThat(issue(token).inWords())
+                .isEqualTo(Reason.SANDBOX_UNKNOWN.statusCode() + ": " + Reason.SANDBOX_UNKNOWN.text());
+    }
+
+    /** Nobody is told no, however slow the machine is; who is told "try again" does. */
+    private Outcome issueAtLast(String token) {
+        long end = System.nanoTime() + PATIENCE.toNanos();
+        Outcome outcome = issue(token);
+        while (outcome.inWords().startsWith("UNAVAILABLE") && System.nanoTime() < end) {
+            outcome = issue(token);
+        }
+        return outcome;
+    }
+
+    @Test
+    void twoHundredPodsBeginAtOnce() throws Exception {
+        List<String> tokens = new ArrayList<>();
+        for (int i = 0; i < MANY; i++) {
+            String id = "crowd-" + i;
+            arena.stack().registry().register(new KnownSandbox(id, "default", id));
+            tokens.add(sandboxes.token(sandboxes.pod(id, id)));
+        }
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<Future<Outcome>> calls = new ArrayList<>();
+            tokens.forEach(token -> calls.add(threads.submit(() -> issueAtLast(token))));
+            for (Future<Outcome> call : calls) {
+                assertThat(token(call.get())).isNotEmpty();
+            }
+        }
+    }
+}

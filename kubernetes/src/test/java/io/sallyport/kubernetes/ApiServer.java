@@ -1,0 +1,346 @@
+package io.sallyport.kubernetes;
+
+import io.fabric8.kubernetes.client.Config;
+import io.fabric8.kubernetes.client.ConfigBuilder;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientBuilder;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileVisitResult;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.GeneralSecurityException;
+import java.security.KeyPair;
+import java.security.KeyPairGenerator;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A real kube-apiserver and etcd of a test's own, with RBAC and without controllers: what a test does not make, is not
+ * there. It can be killed, frozen and started again on the same data and port.
+ *
+ * <p>The programs come from {@code bin/fetch-kube-apiserver}.
+ */
+public final class ApiServer implements AutoCloseable {
+    private static final long PATIENCE_SECONDS = 120;
+    private static final int BIND_TRIES = 5;
+
+    /** A process, and the one that ends it should this JVM be killed. */
+    private record Guarded(Process process, Process guard) {
+        void kill() throws InterruptedException {
+            process.destroyForcibly().waitFor();
+            guard.destroyForcibly();
+        }
+    }
+
+    private final Path programs;
+    private final Path directory;
+    private final String adminToken = UUID.randomUUID().toString();
+    private int port;
+    private int etcdPort;
+    private @Nullable Guarded etcd;
+    private @Nullable Guarded server;
+    private @Nullable KubernetesClient admin;
+    private @Nullable RuntimeException unready;
+
+    private ApiServer(Path programs, Path directory) {
+        this.programs = programs;
+        this.directory = directory;
+    }
+
+    /** Starts both, on free ports of loopback; returns when the API server is ready. */
+    public static ApiServer start() throws IOException, InterruptedException {
+        ApiServer server = new ApiServer(programs(), Files.createTempDirectory("sallyport-apiserver-"));
+        try {
+            server.writeFiles();
+            server.startEtcd();
+            server.startOnAFreePort();
+            return server;
+        } catch (IOException | InterruptedException | RuntimeException e) {
+            server.close();
+            throw e;
+        }
+    }
+
+    /** Where the API server listens. */
+    public int port() {
+        return port;
+    }
+
+    public String url() {
+        return "https://127.0.0.1:" + port;
+    }
+
+    /** The certificates that the server's is checked against. */
+    public Path certificate() {
+        return directory.resolve("certs/apiserver.crt");
+    }
+
+    /** The private key that service accounts' tokens are signed with: a test may sign what the server would not. */
+    public Path signingKey() {
+        return directory.resolve("sa.key");
+    }
+
+    /** A client that may do everything. */
+    public KubernetesClient admin() {
+        KubernetesClient client = admin;
+        if (client == null) {
+            client =
+                    new KubernetesClientBuilder().withConfig(config(adminToken)).build();
+            admin = client;
+        }
+        return client;
+    }
+
+    /** How a bearer of this token connects. */
+    public Config config(String token) {
+        return new ConfigBuilder(Config.empty())
+                .withMasterUrl(url())
+                .withCaCertFile(certificate().toString())
+                .withOauthToken(token)
+                .withNamespace("default")
+                .withRequestTimeout(60_000)
+                .build();
+    }
+
+    /** A kubeconfig of somebody with this token, in a new file. */
+    public Path kubeconfig(String token) throws IOException {
+        return kubeconfig(token, port);
+    }
+
+    /** Like {@link #kubeconfig(String)}, by way of another port of this machine. */
+    public Path kubeconfig(String token, int throughPort) throws IOException {
+        Path file = Files.createTempFile(directory, "kubeconfig-", ".yaml");
+        Files.writeString(file, """
+                apiVersion: v1
+                kind: Config
+                clusters:
+                - {name: test, cluster: {server: "https://127.0.0.1:%d", certificate-authority: "%s"}}
+                users:
+                - {name: test, user: {token: "%s"}}
+                contexts:
+                - {name: test, context: {cluster: test, user: test}}
+                current-context: test
+                """.formatted(throughPort, certificate(), token));
+        return file;
+    }
+
+    /** The token of {@link #admin()}. */
+    public String adminToken() {
+        return adminToken;
+    }
+
+    /** {@code kill -9} of the API server; etcd stays. */
+    public void kill() throws InterruptedException {
+        Guarded running = server;
+        if (running != null) {
+            running.kill();
+            server = null;
+        }
+    }
+
+    /** Starts the API server again on the port and the data it had. */
+    public void startAgain() throws IOException, InterruptedException {
+        startServer();
+        awaitReady();
+    }
+
+    private void writeFiles() throws IOException {
+        KeyPair keys;
+        try {
+            KeyPairGenerator generator = KeyPairGenerator.getInstance("RSA");
+            generator.initialize(2048);
+            keys = generator.generateKeyPair();
+        } catch (GeneralSecurityException e) {
+            throw new IOException(e);
+        }
+        Files.createDirectory(
+                directory.resolve("certs"),
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        Files.writeString(
+                directory.resolve("sa.key"),
+                pem("PRIVATE KEY", keys.getPrivate().getEncoded()));
+        Files.writeString(
+                directory.resolve("sa.pub"), pem("PUBLIC KEY", keys.getPublic().getEncoded()));
+        Files.writeString(directory.resolve("tokens.csv"), adminToken + ",admin,admin,\"system:masters\"\n");
+    }
+
+    private static String pem(String kind, byte[] der) {
+        return "-----BEGIN " + kind + "-----\n"
+                + Base64.getMimeEncoder(64, "\n".getBytes(StandardCharsets.US_ASCII))
+                        .encodeToString(der)
+                + "\n-----END " + kind + "-----\n";
+    }
+
+    private void startEtcd() throws IOException, InterruptedException {
+        for (int i = 0; ; i++) {
+            etcdPort = freePort();
+            int peerPort = freePort();
+            Guarded started = run(
+                    "etcd",
+                    List.of(
+                            "--data-dir=" + directory.resolve("etcd"),
+                            "--unsafe-no-fsync",
+                            "--log-level=warn",
+                            "--listen-client-urls=http://127.0.0.1:" + etcdPort,
+                            "--advertise-client-urls=http://127.0.0.1:" + etcdPort,
+                            "--listen-peer-urls=http://127.0.0.1:" + peerPort,
+                            "--initial-advertise-peer-urls=http://127.0.0.1:" + peerPort,
+                            "--initial-cluster=default=http://127.0.0.1:" + peerPort));
+            etcd = started;
+            // Only so that a port which somebody else took meanwhile is found out here.
+            if (!started.process().waitFor(300, TimeUnit.MILLISECONDS)) {
+                return;
+            }
+            if (i == BIND_TRIES) {
+                throw new IOException("etcd did not start:\n" + log("etcd"));
+            }
+        }
+    }
+
+    private void startOnAFreePort() throws IOException, InterruptedException {
+        for (int i = 0; ; i++) {
+            port = freePort();
+            startServer();
+            try {
+                awaitReady();
+                return;
+            } catch (IOException e) {
+                if (i == BIND_TRIES || !log("kube-apiserver").contains("address already in use")) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private void startServer() throws IOException {
+        server = run(
+                "kube-apiserver",
+                List.of(
+                        "--etcd-servers=http://127.0.0.1:" + etcdPort,
+                        "--bind-address=127.0.0.1",
+                        "--secure-port=" + port,
+                        "--endpoint-reconciler-type=none",
+                        "--cert-dir=" + directory.resolve("certs"),
+                        "--token-auth-file=" + directory.resolve("tokens.csv"),
+                        "--authorization-mode=RBAC",
+                        "--service-account-issuer=https://kubernetes.default.svc",
+                        "--service-account-signing-key-file=" + directory.resolve("sa.key"),
+                        "--service-account-key-file=" + directory.resolve("sa.pub"),
+                        "--service-cluster-ip-range=10.96.0.0/16",
+                        "--shutdown-delay-duration=0s"));
+    }
+
+    private void awaitReady() throws IOException, InterruptedException {
+        Guarded started = server;
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+        while (true) {
+            if (started == null || !started.process().isAlive() || System.nanoTime() > end) {
+                throw new IOException("kube-apiserver did not start:\n" + log("kube-apiserver"), unready);
+            }
+            if (Files.exists(certificate()) && isReady()) {
+                return;
+            }
+            Thread.sleep(100);
+        }
+    }
+
+    private boolean isReady() {
+        try {
+            return "ok".equals(admin().raw("/readyz"));
+        } catch (RuntimeException e) {
+            unready = e;
+            return false;
+        }
+    }
+
+    private String log(String program) throws IOException {
+        List<String> lines = Files.readAllLines(directory.resolve(program + ".log"));
+        return String.join("\n", lines.subList(Math.max(0, lines.size() - 40), lines.size()));
+    }
+
+    private Guarded run(String program, List<String> arguments) throws IOException {
+        List<String> command = new ArrayList<>(List.of(programs.resolve(program).toString()));
+        command.addAll(arguments);
+        Process process = new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(
+                        directory.resolve(program + ".log").toFile()))
+                .start();
+        // Should this JVM be killed, its end of the pipe closes, and no server stays behind.
+        return new Guarded(process, new ProcessBuilder("sh", "-c", "read _; kill -KILL " + process.pid()).start());
+    }
+
+    private static Path programs() throws IOException, InterruptedException {
+        String given = System.getenv("KUBE_APISERVER");
+        if (given != null && !given.isEmpty()) {
+            return Path.of(given);
+        }
+        Path script = checkout().resolve("bin/fetch-kube-apiserver");
+        Process fetch = new ProcessBuilder(script.toString())
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        String path = new String(fetch.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
+        if (fetch.waitFor() != 0) {
+            throw new IOException(script + " found and built no API server; see above");
+        }
+        return Path.of(path);
+    }
+
+    /** The folder that this is a checkout in. */
+    public static Path checkout() throws IOException {
+        Path directory = Path.of("").toAbsolutePath();
+        while (directory != null && !Files.exists(directory.resolve("bin/fetch-kube-apiserver"))) {
+            directory = directory.getParent();
+        }
+        if (directory == null) {
+            throw new IOException("these tests run inside a checkout");
+        }
+        return directory;
+    }
+
+    private static int freePort() throws IOException {
+        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            return socket.getLocalPort();
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            if (admin != null) {
+                admin.close();
+            }
+            kill();
+            if (etcd != null) {
+                etcd.kill();
+            }
+            Files.walkFileTree(directory, new SimpleFileVisitor<>() {
+                @Override
+                public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
+                    Files.delete(file);
+                    return FileVisitResult.CONTINUE;
+                }
+
+                @Override
+                public FileVisitResult postVisitDirectory(Path visited, @Nullable IOException e) throws IOException {
+                    Files.delete(visited);
+                    return FileVisitResult.CONTINUE;
+                }
+            });
+        } catch (IOException e) {
+            throw new IllegalStateException("the API server's files could not be removed", e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}
