@@ -53,7 +53,7 @@ public final class GatewayView {
                 .timeout(Duration.ofSeconds(10))
                 .build();
         try {
-            HttpResponse<byte[]> response = http.send(request, HttpResponse.BodyHandlers.ofByteArray());
+            HttpResponse<byte[]> response = sendTwice(request);
             if (response.statusCode() != 200) {
                 throw new StackException("the gateway's control port answers " + response.statusCode() + " to " + path);
             }
@@ -63,6 +63,15 @@ public final class GatewayView {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new StackException("interrupted while asking the gateway", e);
+        }
+    }
+
+    /** The server may close a connection that was idle in the moment in which it is used again. */
+    private HttpResponse<byte[]> sendTwice(HttpRequest request) throws IOException, InterruptedException {
+        try {
+            return http.send(request, HttpResponse.BodyHandlers.ofByteArray());
+        } catch (IOException e) {
+            return http.send(request, HttpResponse.BodyHandlers.ofByteArray());
         }
     }
 }
