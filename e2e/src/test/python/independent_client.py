@@ -57,6 +57,10 @@ def rows(generation, api, sandbox_api, stub):
     def analysis(name, inner):
         return api.SubmitPolicyAnalysisRequest(name=name, summaries=[api.DenialSummary(sandbox_id=inner)])
 
+    def logs(sandbox_id, inner):
+        lines = [api.SandboxLogLine(message="a line"), api.SandboxLogLine(sandbox_id=inner, message="another")]
+        return iter([api.PushSandboxLogsRequest(sandbox_id=sandbox_id, logs=lines)])
+
     yield "own config", "alpha", stub.GetSandboxConfig, config["own"]
     yield "neighbour's config", "alpha", stub.GetSandboxConfig, config["neighbour"]
     yield "no token", None, stub.GetSandboxConfig, config["own"]
@@ -79,7 +83,10 @@ def rows(generation, api, sandbox_api, stub):
     yield "refresh", "alpha", stub.RefreshSandboxToken, api.RefreshSandboxTokenRequest()
     yield "refresh without token", None, stub.RefreshSandboxToken, api.RefreshSandboxTokenRequest()
     yield "bootstrap", "alpha", stub.IssueSandboxToken, api.IssueSandboxTokenRequest()
-    yield "logs", "alpha", stub.PushSandboxLogs, iter([api.PushSandboxLogsRequest(sandbox_id="alpha-id")])
+    yield "own logs", "alpha", stub.PushSandboxLogs, logs("alpha-id", "alpha-id")
+    yield "neighbour's logs", "alpha", stub.PushSandboxLogs, logs("beta-id", "beta-id")
+    yield "own logs, neighbour inside", "alpha", stub.PushSandboxLogs, logs("alpha-id", "beta-id")
+    yield "logs without token", None, stub.PushSandboxLogs, logs("alpha-id", "alpha-id")
 
 
 def said(answer):

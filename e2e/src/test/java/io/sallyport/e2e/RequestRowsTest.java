@@ -155,18 +155,6 @@ class RequestRowsTest {
                         Reason.SANDBOX_ON_USER_METHOD,
                         headers -> headers.set(":path", Arena.OPEN_SHELL + "GetCurrentUser")),
                 row(
-                        "a closed stream: logs",
-                        Reason.METHOD_UNKNOWN,
-                        headers -> headers.set(":path", Arena.OPEN_SHELL + "PushSandboxLogs")),
-                row(
-                        "a closed stream: supervisor",
-                        Reason.METHOD_UNKNOWN,
-                        headers -> headers.set(":path", Arena.OPEN_SHELL + "ConnectSupervisor")),
-                row(
-                        "a closed stream: relay",
-                        Reason.METHOD_UNKNOWN,
-                        headers -> headers.set(":path", Arena.OPEN_SHELL + "RelayStream")),
-                row(
                         "bootstrap without a ServiceAccount",
                         Reason.SERVICE_ACCOUNT_REQUIRED,
                         headers -> headers.set(":path", Arena.OPEN_SHELL + "IssueSandboxToken")));

@@ -4,9 +4,13 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.handler.codec.http2.Http2Connection;
+import io.netty.handler.codec.http2.Http2FrameCodec;
 import io.netty.handler.codec.http2.Http2FrameCodecBuilder;
 import io.netty.handler.codec.http2.Http2MultiplexHandler;
 import io.netty.handler.codec.http2.Http2Settings;
@@ -23,12 +27,20 @@ import java.util.stream.Stream;
 /**
  * The gateway: HTTP/2 on one loopback port, and its record over HTTP on another.
  *
- * <p>{@code /seen?since=N} gives what arrived after number N, {@code /sandboxes?add=id:workspace/name} makes a sandbox
- * known.
+ * <p>{@code /seen?since=N} gives what arrived after number N ({@code &tag=T}: of that only what carried the header
+ * {@code x-test-tag: T}), {@code /sandboxes?add=id:workspace/name} makes a sandbox known, {@code /open} reads the streams
+ * that were shut ({@link Manners}).
  */
 final class ReferenceGateway implements AutoCloseable {
+    private static final int STREAM_WINDOW = 1 << 20;
+    /** Envoy opens streams before it has heard how many it may. */
+    private static final int MOST_STREAMS = 10_000;
+
+    private static final int CONNECTION_WINDOW = 64 << 20;
+
     private final SightingLog log = new SightingLog();
     private final SandboxTable sandboxes;
+    private final Doors doors = new Doors();
     private final EventLoopGroup loops = GrpcServers.eventLoops("gateway", 1);
     private final Channel server;
     private final HttpServer control;
@@ -46,16 +58,13 @@ final class ReferenceGateway implements AutoCloseable {
                         connection
                                 .pipeline()
                                 .addLast(
-                                        Http2FrameCodecBuilder.forServer()
-                                                .validateHeaders(false)
-                                                .initialSettings(Http2Settings.defaultSettings()
-                                                        .maxHeaderListSize(1 << 20)
-                                                        .initialWindowSize(1 << 20))
-                                                .build(),
+                                        codec(),
+                                        new WideConnection(),
                                         new Http2MultiplexHandler(new ChannelInitializer<Channel>() {
                                             @Override
                                             protected void initChannel(Channel stream) {
-                                                stream.pipeline().addLast(new StreamHandler(log, callers, answers));
+                                                stream.pipeline()
+                                                        .addLast(new StreamHandler(log, callers, answers, doors));
                                             }
                                         }));
                     }
@@ -70,7 +79,31 @@ final class ReferenceGateway implements AutoCloseable {
         control = HttpServer.create(new InetSocketAddress(loopback, controlPort), 0);
         control.createContext("/seen", this::seen);
         control.createContext("/sandboxes", this::sandboxes);
+        control.createContext("/open", this::open);
         control.start();
+    }
+
+    private static Http2FrameCodec codec() {
+        return Http2FrameCodecBuilder.forServer()
+                .validateHeaders(false)
+                // Each refusal resets a stream here, and hundreds of refusals are what tests are made of.
+                .decoderEnforceMaxRstFramesPerWindow(0, 0)
+                .initialSettings(Http2Settings.defaultSettings()
+                        .maxHeaderListSize(1 << 20)
+                        .maxConcurrentStreams(MOST_STREAMS)
+                        .initialWindowSize(STREAM_WINDOW))
+                .build();
+    }
+
+    /** Room for many streams that nobody reads, so that one of them does not hold up the others of its connection. */
+    private static final class WideConnection extends ChannelInboundHandlerAdapter {
+        @Override
+        public void channelActive(ChannelHandlerContext context) throws Exception {
+            Http2Connection connection =
+                    context.pipeline().get(Http2FrameCodec.class).connection();
+            connection.local().flowController().incrementWindowSize(connection.connectionStream(), CONNECTION_WINDOW);
+            super.channelActive(context);
+        }
     }
 
     int port() {
@@ -94,13 +127,18 @@ final class ReferenceGateway implements AutoCloseable {
 
     private void seen(HttpExchange exchange) throws IOException {
         long since;
+        Map<String, String> query = query(exchange);
         try {
-            since = Long.parseLong(query(exchange).getOrDefault("since", "0"));
+            since = Long.parseLong(query.getOrDefault("since", "0"));
         } catch (NumberFormatException e) {
             reply(exchange, 400, "since is a number\n".getBytes(StandardCharsets.US_ASCII));
             return;
         }
-        reply(exchange, 200, GatewayRecord.write(new GatewayRecord.Page(log.count(), log.since(since))));
+        reply(
+                exchange,
+                200,
+                GatewayRecord.write(
+                        new GatewayRecord.Page(log.count(), log.since(since, query.getOrDefault("tag", "")))));
     }
 
     private void sandboxes(HttpExchange exchange) throws IOException {
@@ -111,6 +149,11 @@ final class ReferenceGateway implements AutoCloseable {
         } catch (IllegalArgumentException e) {
             reply(exchange, 400, new byte[0]);
         }
+    }
+
+    private void open(HttpExchange exchange) throws IOException {
+        doors.open();
+        reply(exchange, 200, new byte[0]);
     }
 
     private static Map<String, String> query(HttpExchange exchange) {

@@ -22,6 +22,7 @@ import java.util.Set;
  */
 final class SightingLog {
     static final int KEPT = 8_192;
+    static final String TAG = "x-test-tag";
     static final int KEPT_BYTES = 1 << 20;
 
     private static final Set<String> SECRET =
@@ -34,6 +35,7 @@ final class SightingLog {
     final class Entry {
         private final long number;
         private final List<Header> headers;
+        private final String tag;
         private final ByteArrayOutputStream data = new ByteArrayOutputStream();
         private long dataLength;
         private List<Header> trailers = List.of();
@@ -43,6 +45,11 @@ final class SightingLog {
         private Entry(long number, List<Header> headers) {
             this.number = number;
             this.headers = headers;
+            this.tag = headers.stream()
+                    .filter(header -> header.name().equals(TAG))
+                    .map(Header::value)
+                    .findFirst()
+                    .orElse("");
         }
 
         void data(byte[] bytes) {
@@ -58,9 +65,10 @@ final class SightingLog {
             }
         }
 
+        /** A request that was half-closed can still be broken off, as long as it has no answer. */
         void end(End how) {
             synchronized (SightingLog.this) {
-                if (end == End.OPEN) {
+                if (end == End.OPEN || (how == End.RESET && answer.isEmpty())) {
                     end = how;
                 }
             }
@@ -92,11 +100,11 @@ final class SightingLog {
         return count;
     }
 
-    /** Those with a number over {@code since}, as they are now. */
-    synchronized List<Sighting> since(long since) {
+    /** Those with a number over {@code since} and, unless it is empty, this tag, as they are now. */
+    synchronized List<Sighting> since(long since, String tag) {
         List<Sighting> found = new ArrayList<>();
         for (Entry entry : entries) {
-            if (entry.number > since) {
+            if (entry.number > since && (tag.isEmpty() || entry.tag.equals(tag))) {
                 found.add(entry.snapshot());
             }
         }

@@ -37,17 +37,20 @@ final class StreamHandler extends ChannelInboundHandlerAdapter {
     private final SightingLog log;
     private final CallerCheck callers;
     private final Answers answers;
+    private final Doors doors;
     private final ByteArrayOutputStream unread = new ByteArrayOutputStream();
     private SightingLog.@Nullable Entry entry;
     private String path = "";
+    private Manners manners = new Manners(false, false, 0, false);
     private int messages;
     private boolean headersSent;
     private boolean finished;
 
-    StreamHandler(SightingLog log, CallerCheck callers, Answers answers) {
+    StreamHandler(SightingLog log, CallerCheck callers, Answers answers, Doors doors) {
         this.log = log;
         this.callers = callers;
         this.answers = answers;
+        this.doors = doors;
     }
 
     @Override
@@ -101,8 +104,22 @@ final class StreamHandler extends ChannelInboundHandlerAdapter {
         } catch (StatusException e) {
             finish(context, e.getStatus());
         }
+        if (!finished && answers.streaming().containsKey(path)) {
+            welcome(context, Manners.of(headers));
+        }
         if (frame.isEndStream()) {
             end(context);
+        }
+    }
+
+    private void welcome(ChannelHandlerContext context, Manners asked) {
+        manners = asked;
+        if (asked.early()) {
+            sendHeaders(context);
+            context.flush();
+        }
+        if (asked.shut()) {
+            doors.shut(context.channel());
         }
     }
 
@@ -172,13 +189,16 @@ final class StreamHandler extends ChannelInboundHandlerAdapter {
                 }
             }
         }
+        if (messages == manners.endAfter()) {
+            finish(context, Status.OK);
+        }
     }
 
     private void end(ChannelHandlerContext context) {
         if (entry != null) {
             entry.end(End.HALF_CLOSED);
         }
-        if (finished) {
+        if (finished || manners.silent()) {
             return;
         }
         if (answers.unary().containsKey(path)) {
@@ -192,13 +212,17 @@ final class StreamHandler extends ChannelInboundHandlerAdapter {
     }
 
     private void send(ChannelHandlerContext context, byte[] message) {
+        sendHeaders(context);
+        ByteBuf frame = context.alloc().buffer(5 + message.length);
+        frame.writeByte(0).writeInt(message.length).writeBytes(message);
+        context.writeAndFlush(new DefaultHttp2DataFrame(frame));
+    }
+
+    private void sendHeaders(ChannelHandlerContext context) {
         if (!headersSent) {
             headersSent = true;
             context.write(new DefaultHttp2HeadersFrame(responseHeaders()));
         }
-        ByteBuf frame = context.alloc().buffer(5 + message.length);
-        frame.writeByte(0).writeInt(message.length).writeBytes(message);
-        context.writeAndFlush(new DefaultHttp2DataFrame(frame));
     }
 
     private void finish(ChannelHandlerContext context, Status status) {

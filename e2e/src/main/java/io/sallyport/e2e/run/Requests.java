@@ -11,6 +11,8 @@ final class Requests {
     static final String GET_CONFIG = OPEN_SHELL + "GetSandboxConfig";
     static final String GET_DRAFT = OPEN_SHELL + "GetDraftPolicy";
     static final String GET_SANDBOX = OPEN_SHELL + "GetSandbox";
+    static final String PUSH_LOGS = OPEN_SHELL + "PushSandboxLogs";
+    static final String CONNECT = OPEN_SHELL + "ConnectSupervisor";
     static final String REFRESH = OPEN_SHELL + "RefreshSandboxToken";
 
     private Requests() {}
@@ -61,6 +63,26 @@ final class Requests {
                         .build()
                         .toByteArray();
         };
+    }
+
+    /** For {@link #PUSH_LOGS}: the same in both generations. */
+    static byte[] logs(String sandbox) {
+        return io.sallyport.api.openshell00.PushSandboxLogsRequest.newBuilder()
+                .setSandboxId(sandbox)
+                .addLogs(io.sallyport.api.openshell00.SandboxLogLine.newBuilder()
+                        .setLevel("info")
+                        .setMessage("a line of " + sandbox))
+                .build()
+                .toByteArray();
+    }
+
+    /** For {@link #CONNECT}: the same in both generations. */
+    static byte[] hello(String sandbox) {
+        return io.sallyport.api.openshell00.SupervisorMessage.newBuilder()
+                .setHello(io.sallyport.api.openshell00.SupervisorHello.newBuilder()
+                        .setSandboxId(sandbox))
+                .build()
+                .toByteArray();
     }
 
     /** The policy hash in an answer to {@link #GET_CONFIG}: the same field in both generations. */

@@ -160,6 +160,7 @@ public final class RunMain implements Callable<Integer> {
                             read(tokens, "beta"),
                             guest,
                             read(tokens, guest),
+                            () -> operator(stack, "sandbox", "revoke", guest, "--reason", "the walk-through"),
                             () -> operator(stack, "sandbox", "delete", guest));
         }
         writeRunEnv(stack, state, tokens);

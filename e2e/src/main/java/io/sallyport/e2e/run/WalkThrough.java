@@ -9,6 +9,7 @@ import io.sallyport.e2e.gateway.Sighting;
 import io.sallyport.e2e.stack.SallyportStack;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -39,13 +40,15 @@ final class WalkThrough {
      *
      * @param alpha token of {@code alpha}
      * @param beta token of {@code beta}
-     * @param guest a third sandbox, which is deleted on the way
+     * @param guest a third sandbox, which loses its tokens on the way, and is deleted then
      * @param guestToken its token
+     * @param revokeGuest takes back what it was given
      * @param deleteGuest deletes it
      * @return how many lines were not as expected
      * @throws IOException when an answer cannot be read
      */
-    int run(String alpha, String beta, String guest, String guestToken, Runnable deleteGuest) throws IOException {
+    int run(String alpha, String beta, String guest, String guestToken, Runnable revokeGuest, Runnable deleteGuest)
+            throws IOException {
         Generation generation = stack.options().generation();
         byte[] configOfAlpha = Requests.config(generation, "alpha");
         byte[] configOfBeta = Requests.config(generation, "beta");
@@ -108,6 +111,10 @@ final class WalkThrough {
                 guestToken,
                 Status.Code.OK,
                 guest);
+        pushLogs("logs of its own", alpha, Status.Code.OK, "alpha", "alpha");
+        pushLogs("logs in beta's name", alpha, Status.Code.PERMISSION_DENIED, "beta");
+        pushLogs("its own logs, then beta's", alpha, Status.Code.PERMISSION_DENIED, "alpha", "beta");
+        sessionUntil(guest, guestToken, revokeGuest);
         deleteGuest.run();
         step(
                 "guest",
@@ -118,6 +125,91 @@ final class WalkThrough {
                 Status.Code.UNAUTHENTICATED,
                 null);
         return unexpected;
+    }
+
+    /** Logs of alpha's, in these names: what comes before another's name arrives, and nothing after it. */
+    private void pushLogs(String call, String token, Status.Code expected, String... names) throws IOException {
+        long before = stack.gateway().count();
+        Client.OpenStream stream = client.open(Requests.PUSH_LOGS, token);
+        List<ByteString> good = new ArrayList<>();
+        for (String name : names) {
+            byte[] message = Requests.logs(name);
+            stream.send(message);
+            if (name.equals("alpha")) {
+                good.add(ByteString.copyFrom(message));
+                awaitSeen(before, good.size(), stream);
+            }
+        }
+        Status status = stream.halfClose().await();
+        stream("alpha", call, expected.name(), status.getCode() == expected, status, "alpha", good, before);
+    }
+
+    /** A session of the guest's, open until something happens to it. */
+    private void sessionUntil(String guest, String token, Runnable event) throws IOException {
+        long before = stack.gateway().count();
+        Client.OpenStream session = client.open(Requests.CONNECT, token).send(Requests.hello(guest));
+        session.awaitAnswer();
+        boolean openBefore = !session.isOver();
+        event.run();
+        Status status = session.await();
+        // The answer had begun, so that the reason has no place in it any more: Envoy can only break it off.
+        boolean cut = openBefore && !status.isOk() && status.getCode() != Status.Code.DEADLINE_EXCEEDED;
+        stream(
+                "guest",
+                "an open session, its tokens revoked",
+                "an end of the session",
+                cut,
+                status,
+                guest,
+                List.of(ByteString.copyFrom(Requests.hello(guest))),
+                before);
+    }
+
+    private void awaitSeen(long before, int messages, Client.OpenStream stream) {
+        long end = System.nanoTime() + 10_000_000_000L;
+        while (!stream.isOver()
+                && System.nanoTime() - end < 0
+                && stack.gateway().since(before).stream()
+                                .mapToInt(seen -> seen.messages().size())
+                                .sum()
+                        < messages) {
+            Thread.onSpinWait();
+        }
+    }
+
+    /** A stream begins before its first message is looked at: of one that is refused the gateway may see that much. */
+    private void stream(
+            String caller,
+            String call,
+            String expected,
+            boolean asExpected,
+            Status status,
+            String id,
+            List<ByteString> messages,
+            long before) {
+        List<Sighting> seen = stack.gateway().since(before);
+        boolean right = asExpected
+                && seen.stream()
+                        .flatMap(each -> each.messages().stream())
+                        .toList()
+                        .equals(messages)
+                && seen.stream().allMatch(each -> isBy(each, id))
+                && seen.size() <= 1;
+        String saw = seen.isEmpty() ? "nothing" : saw(seen) + ": " + counted(messages(seen));
+        table.line(caller, call, status.getCode().name(), right ? "✓" : "✗", saw);
+        if (!right) {
+            unexpected++;
+            out.println("    expected " + expected + " and the gateway to see " + counted(messages.size()) + " of " + id
+                    + "; the status says: " + status.getDescription());
+        }
+    }
+
+    private static int messages(List<Sighting> seen) {
+        return seen.stream().mapToInt(each -> each.messages().size()).sum();
+    }
+
+    private static String counted(int messages) {
+        return messages == 0 ? "no message" : messages == 1 ? "1 message" : messages + " messages";
     }
 
     private record Bad(String caller, String call, @Nullable String token) {}
@@ -148,12 +240,13 @@ final class WalkThrough {
     }
 
     private static boolean isCallOf(List<Sighting> seen, String method, String id) {
-        return seen.size() == 1
-                && seen.getFirst().path().equals(method)
-                && seen.getFirst()
-                        .header("x-sandbox-principal")
-                        .filter(principal -> principal.startsWith("sandbox;id=\"" + id + "\""))
-                        .isPresent();
+        return seen.size() == 1 && seen.getFirst().path().equals(method) && isBy(seen.getFirst(), id);
+    }
+
+    private static boolean isBy(Sighting seen, String id) {
+        return seen.header("x-sandbox-principal")
+                .filter(principal -> principal.startsWith("sandbox;id=\"" + id + "\""))
+                .isPresent();
     }
 
     private static boolean isConfigOf(Client.Answer answer, String id) throws IOException {

@@ -33,6 +33,16 @@ public final class GatewayView {
         return GatewayRecord.sightings(get("/seen?since=" + number));
     }
 
+    /** What arrived with the header {@code x-test-tag: TAG}. */
+    public List<Sighting> tagged(String tag) {
+        return GatewayRecord.sightings(get("/seen?tag=" + URLEncoder.encode(tag, StandardCharsets.UTF_8)));
+    }
+
+    /** Reads all streams that asked not to be read. */
+    public void open() {
+        get("/open");
+    }
+
     /** Makes a sandbox known to the gateway. */
     public void know(KnownSandbox sandbox) {
         get("/sandboxes?add=" + URLEncoder.encode(sandbox.spelling(), StandardCharsets.UTF_8));
@@ -43,7 +53,7 @@ public final class GatewayView {
                 .timeout(Duration.ofSeconds(10))
                 .build();
         try {
-            HttpResponse<byte[]> response = http.send(request, HttpResponse.BodyHandlers.ofByteArray());
+            HttpResponse<byte[]> response = sendTwice(request);
             if (response.statusCode() != 200) {
                 throw new StackException("the gateway's control port answers " + response.statusCode() + " to " + path);
             }
@@ -53,6 +63,15 @@ public final class GatewayView {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new StackException("interrupted while asking the gateway", e);
+        }
+    }
+
+    /** The server may close a connection that was idle in the moment in which it is used again. */
+    private HttpResponse<byte[]> sendTwice(HttpRequest request) throws IOException, InterruptedException {
+        try {
+            return http.send(request, HttpResponse.BodyHandlers.ofByteArray());
+        } catch (IOException e) {
+            return http.send(request, HttpResponse.BodyHandlers.ofByteArray());
         }
     }
 }

@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.net.Socket;
+import java.util.concurrent.locks.LockSupport;
 
 /** Loopback ports. */
 public final class Ports {
@@ -37,6 +39,20 @@ public final class Ports {
             throw new StackException(
                     "port " + port + " on 127.0.0.1 is taken by another program; choose another with " + option + " N",
                     e);
+        }
+    }
+
+    /** Waits until somebody listens on a port on loopback; after some seconds it does not wait any more. */
+    static void awaitListening(int port) {
+        long end = System.nanoTime() + 10_000_000_000L;
+        while (System.nanoTime() - end < 0) {
+            try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
+                if (socket.isConnected()) {
+                    return;
+                }
+            } catch (IOException e) {
+                LockSupport.parkNanos(10_000_000);
+            }
         }
     }
 }

@@ -341,6 +341,10 @@ public final class SallyportStack implements AutoCloseable {
 
     private void awaitReady(Part part) {
         String line = child(part).awaitReady(START);
+        if (part == Part.ENVOY) {
+            // It says so a moment before it listens.
+            Ports.awaitListening(port);
+        }
         if (part == Part.GATEWAY) {
             Matcher matcher = GATEWAY_READY.matcher(line);
             if (!matcher.find()) {

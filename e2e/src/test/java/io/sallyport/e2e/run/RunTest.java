@@ -2,6 +2,7 @@ package io.sallyport.e2e.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.sallyport.api.registry.v1.RevocationSubject;
 import io.sallyport.e2e.Generation;
 import io.sallyport.e2e.stack.Part;
 import io.sallyport.e2e.stack.SallyportStack;
@@ -29,7 +30,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 @ExtendWith(Arenas.Resolver.class)
 class RunTest {
-    private static final int LINES = 15;
+    private static final int LINES = 19;
 
     /** A space and a quote: nothing on the way may take the path apart. */
     @TempDir
@@ -88,7 +89,7 @@ class RunTest {
     @Test
     void aSallyportThatRefusesEverybodyIsNotAsExpected(Arenas arenas) throws IOException {
         StackOptions options = walkable(arenas).with(Part.EXT_AUTHZ, "tokens.max-lifetime", "10m");
-        assertThat(unexpectedLines(options)).isEqualTo(10);
+        assertThat(unexpectedLines(options)).isEqualTo(14);
     }
 
     /** A gateway that is reached though nobody should reach it, or with nobody's name, shows in the last column. */
@@ -127,6 +128,10 @@ class RunTest {
                             tokens.get(1),
                             guest,
                             tokens.get(2),
+                            () -> stack.registry()
+                                    .revoke(RevocationSubject.newBuilder()
+                                            .setSandboxId(guest)
+                                            .build()),
                             () -> stack.registry().delete(guest));
         }
         assertThat(printed.toString(StandardCharsets.UTF_8).lines().filter(line -> line.contains(" ✗ ")))

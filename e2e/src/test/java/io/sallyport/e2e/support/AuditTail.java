@@ -45,6 +45,11 @@ public final class AuditTail {
         return lines;
     }
 
+    /** What has been written so far and not been read yet. */
+    public List<Map<String, String>> available() {
+        return read(Integer.MAX_VALUE);
+    }
+
     /** The next line with this reason; what comes before it is passed over. */
     public Map<String, String> next(Reason reason) {
         List<Map<String, String>> line = next(1);

@@ -11,17 +11,27 @@ import java.util.function.Supplier;
 public final class Eventually {
     private static final Duration DEADLINE = Duration.ofSeconds(60);
     private static final Duration PAUSE = Duration.ofMillis(20);
+    private static final Duration SHORT_PAUSE = Duration.ofMillis(2);
 
     private Eventually() {}
 
     /** Waits for a condition. */
     public static void holds(String what, BooleanSupplier condition) {
+        holds(what, PAUSE, condition);
+    }
+
+    /** Waits for a condition that is cheap to look at and comes true at once, as a rule. */
+    public static void soon(String what, BooleanSupplier condition) {
+        holds(what, SHORT_PAUSE, condition);
+    }
+
+    private static void holds(String what, Duration pause, BooleanSupplier condition) {
         long end = System.nanoTime() + DEADLINE.toNanos();
         while (!condition.getAsBoolean()) {
             if (System.nanoTime() - end > 0) {
                 throw new AssertionError("not within " + DEADLINE.toSeconds() + " s: " + what);
             }
-            pause();
+            pause(pause);
         }
     }
 
@@ -58,13 +68,13 @@ public final class Eventually {
                     throw new AssertionError("not within " + DEADLINE.toSeconds() + " s: " + what, e);
                 }
             }
-            pause();
+            pause(PAUSE);
         }
     }
 
-    private static void pause() {
+    private static void pause(Duration pause) {
         try {
-            Thread.sleep(PAUSE);
+            Thread.sleep(pause);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new AssertionError("interrupted", e);

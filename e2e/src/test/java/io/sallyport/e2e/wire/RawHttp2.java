@@ -40,6 +40,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
 
 /** One HTTP/2 connection on which anything may be sent: no header is checked, no frame is added. */
 public final class RawHttp2 implements AutoCloseable {
@@ -79,12 +80,13 @@ public final class RawHttp2 implements AutoCloseable {
     /** Opens a stream with these header lines, exactly as they are. */
     public Call open(Headers headers, boolean endStream) {
         CompletableFuture<Outcome> outcome = new CompletableFuture<>();
+        Receiver receiver = new Receiver(outcome);
         Http2StreamChannel stream = new Http2StreamChannelBootstrap(connection)
-                .handler(new Receiver(outcome))
+                .handler(receiver)
                 .open()
                 .syncUninterruptibly()
                 .getNow();
-        Call call = new Call(stream, outcome);
+        Call call = new Call(stream, receiver);
         call.write(new DefaultHttp2HeadersFrame(headers.toNetty(), endStream));
         return call;
     }
@@ -99,19 +101,44 @@ public final class RawHttp2 implements AutoCloseable {
     }
 
     /** One stream of ours. */
+    @SuppressWarnings("FutureReturnValueIgnored") // a write that fails shows in the outcome
     public static final class Call {
         private final Http2StreamChannel stream;
+        private final Receiver receiver;
         private final CompletableFuture<Outcome> outcome;
+        private final AtomicLong unsent = new AtomicLong();
 
-        private Call(Http2StreamChannel stream, CompletableFuture<Outcome> outcome) {
+        private Call(Http2StreamChannel stream, Receiver receiver) {
             this.stream = stream;
-            this.outcome = outcome;
+            this.receiver = receiver;
+            this.outcome = receiver.outcome;
         }
 
         /** Sends one DATA frame. */
         public Call data(byte[] bytes, boolean endStream) {
-            write(new DefaultHttp2DataFrame(Unpooled.wrappedBuffer(bytes.clone()), endStream));
+            unsent.addAndGet(bytes.length);
+            stream.writeAndFlush(new DefaultHttp2DataFrame(Unpooled.wrappedBuffer(bytes.clone()), endStream))
+                    .addListener(sent -> {
+                        if (sent.isSuccess()) {
+                            unsent.addAndGet(-bytes.length);
+                        }
+                    });
             return this;
+        }
+
+        /** How many bytes of DATA the other side's flow control still keeps with us. */
+        public long unsent() {
+            return unsent.get();
+        }
+
+        /** Whether the answer's headers have come. */
+        public boolean isBegun() {
+            return receiver.begun();
+        }
+
+        /** How many bytes of the answer's DATA have come. */
+        public int received() {
+            return receiver.received();
         }
 
         /** Sends trailers, which end the stream. */
@@ -148,7 +175,6 @@ public final class RawHttp2 implements AutoCloseable {
             return await(Duration.ofSeconds(20));
         }
 
-        @SuppressWarnings("FutureReturnValueIgnored") // a write that fails shows in the outcome
         private void write(Object frame) {
             stream.writeAndFlush(frame);
         }
@@ -164,13 +190,19 @@ public final class RawHttp2 implements AutoCloseable {
             this.outcome = outcome;
         }
 
+        synchronized boolean begun() {
+            return !headers.isEmpty();
+        }
+
+        synchronized int received() {
+            return body.size();
+        }
+
         @Override
         public void channelRead(ChannelHandlerContext context, Object frame) {
             switch (frame) {
                 case Http2HeadersFrame received -> {
-                    received.headers()
-                            .forEach(line -> headers.put(
-                                    line.getKey().toString(), line.getValue().toString()));
+                    headers(received.headers());
                     if (received.isEndStream()) {
                         complete(OptionalLong.empty());
                     }
@@ -178,7 +210,7 @@ public final class RawHttp2 implements AutoCloseable {
                 case Http2DataFrame data -> {
                     byte[] bytes = new byte[data.content().readableBytes()];
                     data.content().readBytes(bytes);
-                    body.writeBytes(bytes);
+                    data(bytes);
                     if (data.isEndStream()) {
                         complete(OptionalLong.empty());
                     }
@@ -202,7 +234,16 @@ public final class RawHttp2 implements AutoCloseable {
             complete(OptionalLong.of(Outcome.CLOSED));
         }
 
-        private void complete(OptionalLong reset) {
+        private synchronized void headers(Http2Headers received) {
+            received.forEach(line ->
+                    headers.put(line.getKey().toString(), line.getValue().toString()));
+        }
+
+        private synchronized void data(byte[] bytes) {
+            body.writeBytes(bytes);
+        }
+
+        private synchronized void complete(OptionalLong reset) {
             outcome.complete(new Outcome(Map.copyOf(headers), body.toString(StandardCharsets.ISO_8859_1), reset));
         }
     }
