@@ -61,41 +61,43 @@ final class Clusters {
     private static final int CONNECTION_WINDOW = 4 << 20;
 
     /**
-     * Streams on one connection to the gateway; Envoy opens another for more. No server should allow fewer (RFC 9113, 6.5.2),
-     * and many allow no more: what a burst opens beyond that, before the gateway has said so, it would refuse. Besides, a
-     * connection that the gateway gives up, for too many resets, takes no more streams with it than these.
+     * Calls on one connection to the gateway; more open another one. How many a server takes it says only in its first
+     * answer, and what was sent before is refused beyond it, 100 with many servers.
      */
-    private static final int STREAMS_PER_CONNECTION = 100;
+    private static final int GATEWAY_CALLS = 100;
 
     private Clusters() {}
 
     static List<Cluster> of(EnvoyConfigSettings settings) {
         Limits limits = settings.limits();
+        Http2ProtocolOptions gateway =
+                http2(ON_USE).setMaxConcurrentStreams(uint32(GATEWAY_CALLS)).build();
         return List.of(
-                cluster(EXT_AUTHZ, settings.extAuthz(), limits.authorizationRequests(), ON_USE, limits),
-                cluster(STREAM_GUARD, settings.extAuthz(), limits.guardedStreams(), ALWAYS, limits),
-                cluster(ISSUER, settings.issuer(), limits.issuerRequests(), ON_USE, limits),
-                gateway(GATEWAY, settings.gateway(), limits.gatewayRequests(), limits),
-                gateway(GATEWAY_STREAMS, settings.gateway(), limits.guardedStreams(), limits),
-                gateway(GATEWAY_USERS, settings.gateway(), limits.userRequests(), limits));
-    }
-
-    private static Cluster gateway(String name, Upstream upstream, int requests, Limits limits) {
-        return cluster(
-                name,
-                upstream,
-                requests,
-                http2(ON_USE).setMaxConcurrentStreams(uint32(STREAMS_PER_CONNECTION)),
-                limits);
+                cluster(
+                        EXT_AUTHZ,
+                        settings.extAuthz(),
+                        limits.authorizationRequests(),
+                        http2(ON_USE).build(),
+                        limits),
+                cluster(
+                        STREAM_GUARD,
+                        settings.extAuthz(),
+                        limits.guardedStreams(),
+                        http2(ALWAYS).build(),
+                        limits),
+                cluster(
+                        ISSUER,
+                        settings.issuer(),
+                        limits.issuerRequests(),
+                        http2(ON_USE).build(),
+                        limits),
+                cluster(GATEWAY, settings.gateway(), limits.gatewayRequests(), gateway, limits),
+                cluster(GATEWAY_STREAMS, settings.gateway(), limits.guardedStreams(), gateway, limits),
+                cluster(GATEWAY_USERS, settings.gateway(), limits.userRequests(), gateway, limits));
     }
 
     private static Cluster cluster(
-            String name, Upstream upstream, int requests, KeepaliveSettings pings, Limits limits) {
-        return cluster(name, upstream, requests, http2(pings), limits);
-    }
-
-    private static Cluster cluster(
-            String name, Upstream upstream, int requests, Http2ProtocolOptions.Builder http2, Limits limits) {
+            String name, Upstream upstream, int requests, Http2ProtocolOptions http2, Limits limits) {
         boolean named = upstream.address() instanceof Tcp tcp && !Addresses.isNumeric(tcp);
         Cluster.Builder cluster = Cluster.newBuilder()
                 .setName(name)
@@ -109,7 +111,7 @@ final class Clusters {
                                         .setEndpoint(Endpoint.newBuilder()
                                                 .setAddress(Addresses.called(upstream.address()))))))
                 .setCircuitBreakers(circuitBreakers(requests))
-                .putTypedExtensionProtocolOptions(HTTP_OPTIONS, any(http(http2)));
+                .putTypedExtensionProtocolOptions(HTTP_OPTIONS, any(onlyHttp2(http2)));
         upstream.tls().ifPresent(tls -> cluster.setTransportSocket(TransportSockets.upstream(tls)));
         return cluster.build();
     }
@@ -132,18 +134,17 @@ final class Clusters {
         return breakers.build();
     }
 
+    private static HttpProtocolOptions onlyHttp2(Http2ProtocolOptions http2) {
+        return HttpProtocolOptions.newBuilder()
+                .setExplicitHttpConfig(ExplicitHttpConfig.newBuilder().setHttp2ProtocolOptions(http2))
+                .build();
+    }
+
     private static Http2ProtocolOptions.Builder http2(KeepaliveSettings pings) {
         return Http2ProtocolOptions.newBuilder()
                 .setInitialStreamWindowSize(uint32(STREAM_WINDOW))
                 .setInitialConnectionWindowSize(uint32(CONNECTION_WINDOW))
                 .setOverrideStreamErrorOnInvalidHttpMessage(bool(true))
                 .setConnectionKeepalive(pings);
-    }
-
-    /** HTTP/2 and nothing else. */
-    private static HttpProtocolOptions http(Http2ProtocolOptions.Builder http2) {
-        return HttpProtocolOptions.newBuilder()
-                .setExplicitHttpConfig(ExplicitHttpConfig.newBuilder().setHttp2ProtocolOptions(http2))
-                .build();
     }
 }
