@@ -60,21 +60,44 @@ final class Clusters {
     private static final int STREAM_WINDOW = 256 << 10;
     private static final int CONNECTION_WINDOW = 4 << 20;
 
+    /**
+     * Calls on one connection to the gateway; more open another one. How many a server takes it says only in its first
+     * answer, and what was sent before is refused beyond it, 100 with many servers.
+     */
+    private static final int GATEWAY_CALLS = 100;
+
     private Clusters() {}
 
     static List<Cluster> of(EnvoyConfigSettings settings) {
         Limits limits = settings.limits();
+        Http2ProtocolOptions gateway =
+                http2(ON_USE).setMaxConcurrentStreams(uint32(GATEWAY_CALLS)).build();
         return List.of(
-                cluster(EXT_AUTHZ, settings.extAuthz(), limits.authorizationRequests(), ON_USE, limits),
-                cluster(STREAM_GUARD, settings.extAuthz(), limits.guardedStreams(), ALWAYS, limits),
-                cluster(ISSUER, settings.issuer(), limits.issuerRequests(), ON_USE, limits),
-                cluster(GATEWAY, settings.gateway(), limits.gatewayRequests(), ON_USE, limits),
-                cluster(GATEWAY_STREAMS, settings.gateway(), limits.guardedStreams(), ON_USE, limits),
-                cluster(GATEWAY_USERS, settings.gateway(), limits.userRequests(), ON_USE, limits));
+                cluster(
+                        EXT_AUTHZ,
+                        settings.extAuthz(),
+                        limits.authorizationRequests(),
+                        http2(ON_USE).build(),
+                        limits),
+                cluster(
+                        STREAM_GUARD,
+                        settings.extAuthz(),
+                        limits.guardedStreams(),
+                        http2(ALWAYS).build(),
+                        limits),
+                cluster(
+                        ISSUER,
+                        settings.issuer(),
+                        limits.issuerRequests(),
+                        http2(ON_USE).build(),
+                        limits),
+                cluster(GATEWAY, settings.gateway(), limits.gatewayRequests(), gateway, limits),
+                cluster(GATEWAY_STREAMS, settings.gateway(), limits.guardedStreams(), gateway, limits),
+                cluster(GATEWAY_USERS, settings.gateway(), limits.userRequests(), gateway, limits));
     }
 
     private static Cluster cluster(
-            String name, Upstream upstream, int requests, KeepaliveSettings pings, Limits limits) {
+            String name, Upstream upstream, int requests, Http2ProtocolOptions http2, Limits limits) {
         boolean named = upstream.address() instanceof Tcp tcp && !Addresses.isNumeric(tcp);
         Cluster.Builder cluster = Cluster.newBuilder()
                 .setName(name)
@@ -88,7 +111,7 @@ final class Clusters {
                                         .setEndpoint(Endpoint.newBuilder()
                                                 .setAddress(Addresses.called(upstream.address()))))))
                 .setCircuitBreakers(circuitBreakers(requests))
-                .putTypedExtensionProtocolOptions(HTTP_OPTIONS, any(http2(pings)));
+                .putTypedExtensionProtocolOptions(HTTP_OPTIONS, any(onlyHttp2(http2)));
         upstream.tls().ifPresent(tls -> cluster.setTransportSocket(TransportSockets.upstream(tls)));
         return cluster.build();
     }
@@ -111,15 +134,17 @@ final class Clusters {
         return breakers.build();
     }
 
-    /** HTTP/2 and nothing else. */
-    private static HttpProtocolOptions http2(KeepaliveSettings pings) {
+    private static HttpProtocolOptions onlyHttp2(Http2ProtocolOptions http2) {
         return HttpProtocolOptions.newBuilder()
-                .setExplicitHttpConfig(ExplicitHttpConfig.newBuilder()
-                        .setHttp2ProtocolOptions(Http2ProtocolOptions.newBuilder()
-                                .setInitialStreamWindowSize(uint32(STREAM_WINDOW))
-                                .setInitialConnectionWindowSize(uint32(CONNECTION_WINDOW))
-                                .setOverrideStreamErrorOnInvalidHttpMessage(bool(true))
-                                .setConnectionKeepalive(pings)))
+                .setExplicitHttpConfig(ExplicitHttpConfig.newBuilder().setHttp2ProtocolOptions(http2))
                 .build();
+    }
+
+    private static Http2ProtocolOptions.Builder http2(KeepaliveSettings pings) {
+        return Http2ProtocolOptions.newBuilder()
+                .setInitialStreamWindowSize(uint32(STREAM_WINDOW))
+                .setInitialConnectionWindowSize(uint32(CONNECTION_WINDOW))
+                .setOverrideStreamErrorOnInvalidHttpMessage(bool(true))
+                .setConnectionKeepalive(pings);
     }
 }

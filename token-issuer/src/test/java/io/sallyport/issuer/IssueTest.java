@@ -72,6 +72,7 @@ class IssueTest {
     }
 
     /** What must not get a token, though the sandbox is alive. */
+    @SuppressWarnings("ImmutableEnumChecker") // a lambda over nothing
     enum Row {
         NOTHING(Status.Code.PERMISSION_DENIED, _ -> new String[0]),
         A_SANDBOXS_TOKEN(
