@@ -1,8 +1,14 @@
 package io.sallyport.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.protobuf.InvalidProtocolBufferException;
+import io.sallyport.agent.GatewayExchange;
+import io.sallyport.agent.GatewaySettings;
+import io.sallyport.agent.ServiceAccountTokenSource;
+import io.sallyport.agent.TokenSource;
+import io.sallyport.agent.TokenUnavailableException;
 import io.sallyport.api.openshell00.IssueSandboxTokenResponse;
 import io.sallyport.base.Reason;
 import io.sallyport.e2e.gateway.KnownSandbox;
@@ -12,15 +18,20 @@ import io.sallyport.e2e.support.Arenas;
 import io.sallyport.e2e.support.AuditTail;
 import io.sallyport.e2e.support.Caller;
 import io.sallyport.e2e.support.Setup;
+import io.sallyport.e2e.support.Tools;
 import io.sallyport.e2e.wire.Outcome;
 import io.sallyport.e2e.wire.RawHttp2.Headers;
 import io.sallyport.e2e.wire.Wire;
 import io.sallyport.kubernetes.ApiServer;
 import io.sallyport.kubernetes.TestSandboxes;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -29,6 +40,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Pods of a real API server begin as sandboxes, through Envoy, ext-authz and the issuer. */
 @ExtendWith(Arenas.Resolver.class)
@@ -126,6 +138,41 @@ class PodsTest {
         assertThat(token(issue(token))).isNotEmpty();
         sandboxes.deletePod("pod-two");
         arena.refused(Reason.POD_GONE, () -> issue(token));
+    }
+
+    @Test
+    void theAgentBeginsWithItsPodsTokenAndNotWithAGoneOnes(@TempDir Path directory) throws Exception {
+        var _ = sandbox("pod-agent");
+        Path file = Files.writeString(
+                directory.resolve("token"), sandboxes.token(sandboxes.pod("pod-agent", "pod-agent")) + "\n");
+        Map<String, String> environment = Map.of(
+                "OPENSHELL_ENDPOINT",
+                "http://" + arena.stack().endpoint(),
+                "OPENSHELL_K8S_SA_TOKEN_FILE",
+                file.toString());
+        Path app = arenas.root().resolve("supervisor-agent/target/app");
+
+        assertThat(Tools.run(
+                        environment,
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "@" + app.resolve("jvm.options"),
+                        "-jar",
+                        app.resolve("sallyport-supervisor-agent.jar").toString(),
+                        "get-sandbox-config",
+                        "--sandbox-id",
+                        "pod-agent",
+                        "--timeout",
+                        "60"))
+                .anySatisfy(line -> assertThat(line).startsWith("version: "));
+
+        sandboxes.deletePod("pod-agent");
+        AuditTail audit = new AuditTail(arena.stack().auditLog(Part.EXT_AUTHZ));
+        TokenSource gone = new ServiceAccountTokenSource(
+                file, new GatewayExchange(GatewaySettings.fromEnvironment(environment), 60), InstantSource.system());
+        assertThatThrownBy(gone::token)
+                .isInstanceOf(TokenUnavailableException.class)
+                .hasMessageContaining("UNAUTHENTICATED: " + Reason.POD_GONE.text());
+        assertThat(audit.next(Reason.POD_GONE)).isNotEmpty();
     }
 
     @Test

@@ -102,7 +102,10 @@ final class DebugRpc {
                 return exitCode(call.getStatus());
             }
             case AgentSettingsException settings -> settings.problems().forEach(err::println);
-            case TokenUnavailableException token -> err.println(token.getMessage());
+            case TokenUnavailableException token -> {
+                err.println(token.getMessage());
+                return token.code().map(code -> exitCode(code.toStatus())).orElse(OTHERWISE);
+            }
             case IOException file -> err.println("a certificate or key cannot be used: " + file.getMessage());
             default -> err.println("failed: " + e.getClass().getSimpleName());
         }
@@ -133,18 +136,37 @@ final class DebugRpc {
         return text.replaceAll("\\p{Cntrl}", "?");
     }
 
-    private TokenSource source() throws AgentSettingsException {
-        return TokenSource.fromEnvironment(environment, clock);
+    /** The token at hand; a ServiceAccount's is none before an exchange, which only a call may bring about. */
+    private String shown(TokenSource tokens) throws TokenUnavailableException {
+        if (tokens instanceof ServiceAccountTokenSource) {
+            throw new TokenUnavailableException(
+                    tokens + ": holds a ServiceAccount token, which is exchanged at a call and"
+                            + " not to be shown; use refresh");
+        }
+        return tokens.token();
+    }
+
+    private TokenSource source(int timeoutSeconds) throws AgentSettingsException {
+        return TokenSource.fromEnvironment(environment, clock, token -> exchange(token, timeoutSeconds));
+    }
+
+    private String exchange(String serviceAccountToken, int timeoutSeconds) throws IOException {
+        try {
+            return new GatewayExchange(GatewaySettings.fromEnvironment(environment), timeoutSeconds)
+                    .sandboxTokenFor(serviceAccountToken);
+        } catch (AgentSettingsException e) {
+            throw new IllegalStateException("the settings were good a moment ago", e);
+        }
     }
 
     /** What the environment says: where to call, and with what. */
     private record Supervisor(GatewaySettings settings, TokenSource tokens) {}
 
     /** Both, or everything that is wrong with either. */
-    private Supervisor supervisor() throws AgentSettingsException {
+    private Supervisor supervisor(int timeoutSeconds) throws AgentSettingsException {
         List<String> problems = new ArrayList<>();
         GatewaySettings settings = collect(() -> GatewaySettings.fromEnvironment(environment), problems);
-        TokenSource tokens = collect(this::source, problems);
+        TokenSource tokens = collect(() -> source(timeoutSeconds), problems);
         if (settings == null || tokens == null) {
             throw new AgentSettingsException(problems);
         }
@@ -153,7 +175,7 @@ final class DebugRpc {
 
     /** Makes a call over a channel of its own. */
     private <T> T call(int timeoutSeconds, Call<T> call) throws Exception {
-        Supervisor supervisor = supervisor();
+        Supervisor supervisor = supervisor(timeoutSeconds);
         supervisor.tokens().token(); // a missing token is said plainly, before anything is sent
         return onChannel(
                 supervisor.settings(),
@@ -303,14 +325,17 @@ final class DebugRpc {
 
         @Override
         public Integer call() throws Exception {
-            Supervisor supervisor = supervisor();
+            Supervisor supervisor = supervisor(timeoutSeconds);
             TokenSource source = supervisor.tokens();
             String held = source.token();
             Optional<SharedTokenFile> shared = source instanceof FileTokenSource file
                     ? Optional.of(new SharedTokenFile(file.path(), LOCK_PATIENCE))
                             .filter(SharedTokenFile::writable)
                     : Optional.empty();
-            if (shared.isEmpty() && UnverifiedToken.read(held).stream().anyMatch(token -> token.generation() > 0)) {
+            // An exchanged token is ours alone, a lineage beside the supervisor's.
+            if (shared.isEmpty()
+                    && !(source instanceof ServiceAccountTokenSource)
+                    && UnverifiedToken.read(held).stream().anyMatch(token -> token.generation() > 0)) {
                 throw new TokenUnavailableException(source + ": refreshing would take this token away from the"
                         + " supervisor that holds it, and the new one cannot be written back; use a token file in a"
                         + " directory that this user can write");
@@ -346,8 +371,8 @@ final class DebugRpc {
     private final class ShowToken implements Callable<Integer> {
         @Override
         public Integer call() throws Exception {
-            TokenSource tokens = source();
-            out.println("fingerprint: " + UnverifiedToken.fingerprint(tokens.token()));
+            TokenSource tokens = source(0);
+            out.println("fingerprint: " + UnverifiedToken.fingerprint(shown(tokens)));
             out.println("source: " + tokens);
             return 0;
         }
@@ -357,7 +382,7 @@ final class DebugRpc {
     private final class ShowPrincipal implements Callable<Integer> {
         @Override
         public Integer call() throws Exception {
-            Optional<UnverifiedToken> token = UnverifiedToken.read(source().token());
+            Optional<UnverifiedToken> token = UnverifiedToken.read(shown(source(0)));
             if (token.isEmpty()) {
                 throw new TokenUnavailableException("the credential is not a JWT; it cannot be looked into");
             }

@@ -11,6 +11,7 @@ import java.net.SocketAddress;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Executor;
+import java.util.function.Consumer;
 
 /**
  * Puts the sandbox's token, and its id in {@code x-sandbox-id}, on every call.
@@ -26,11 +27,18 @@ public final class SandboxCallCredentials extends CallCredentials {
 
     private final TokenSource tokens;
     private final Optional<String> sandboxId;
+    private final Consumer<String> sent;
 
     /** @param sandboxId the sandbox's own id, when it is known; the guard refuses one that is not the token's */
     public SandboxCallCredentials(TokenSource tokens, Optional<String> sandboxId) {
+        this(tokens, sandboxId, token -> {});
+    }
+
+    /** @param sent is told the token that a call goes out with, before it does */
+    SandboxCallCredentials(TokenSource tokens, Optional<String> sandboxId, Consumer<String> sent) {
         this.tokens = Objects.requireNonNull(tokens, "tokens is null");
         this.sandboxId = Objects.requireNonNull(sandboxId, "sandboxId is null");
+        this.sent = sent;
     }
 
     @Override
@@ -44,8 +52,10 @@ public final class SandboxCallCredentials extends CallCredentials {
         executor.execute(() -> {
             try {
                 Metadata metadata = new Metadata();
-                metadata.put(AUTHORIZATION, "Bearer " + tokens.token());
+                String token = tokens.token();
+                metadata.put(AUTHORIZATION, "Bearer " + token);
                 sandboxId.ifPresent(id -> metadata.put(SANDBOX_ID, id));
+                sent.accept(token);
                 applier.apply(metadata);
             } catch (TokenUnavailableException e) {
                 applier.fail(Status.UNAVAILABLE.withDescription(e.getMessage()));

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 
 /** Where the supervisor's token comes from. Its text form names the place and never shows the token. */
-public sealed interface TokenSource permits FixedTokenSource, FileTokenSource {
+public sealed interface TokenSource permits FixedTokenSource, FileTokenSource, ServiceAccountTokenSource {
     /**
      * The token to send now.
      *
@@ -16,12 +16,20 @@ public sealed interface TokenSource permits FixedTokenSource, FileTokenSource {
     String token() throws TokenUnavailableException;
 
     /**
+     * The gateway answered UNAUTHENTICATED to a call with {@code token}. A source that can get another one does so at the
+     * next call; one that was handed its token, or whose file somebody else writes, has nothing to do.
+     */
+    default void rejected(String token) {}
+
+    /**
      * The source an environment asks for, the first that is set (and not blank): {@code OPENSHELL_SANDBOX_TOKEN}, {@code
      * OPENSHELL_SANDBOX_TOKEN_FILE}, {@code OPENSHELL_K8S_SA_TOKEN_FILE}.
      *
+     * @param exchange how a ServiceAccount token is exchanged, should it come to that; not called here
      * @throws AgentSettingsException when none is set, or the one that is cannot be used
      */
-    static TokenSource fromEnvironment(Map<String, String> environment, InstantSource clock)
+    static TokenSource fromEnvironment(
+            Map<String, String> environment, InstantSource clock, ServiceAccountTokenSource.Exchange exchange)
             throws AgentSettingsException {
         String token =
                 environment.getOrDefault(EnvironmentNames.SANDBOX_TOKEN, "").strip();
@@ -41,13 +49,17 @@ public sealed interface TokenSource permits FixedTokenSource, FileTokenSource {
                 throw problem(EnvironmentNames.SANDBOX_TOKEN_FILE + " is not a path");
             }
         }
-        if (!environment.getOrDefault(EnvironmentNames.K8S_SA_TOKEN_FILE, "").isBlank()) {
-            throw problem(EnvironmentNames.K8S_SA_TOKEN_FILE
-                    + " is set, but exchanging a ServiceAccount token comes with Kubernetes support, which this version"
-                    + " does not have yet; set " + EnvironmentNames.SANDBOX_TOKEN_FILE);
+        String serviceAccount =
+                environment.getOrDefault(EnvironmentNames.K8S_SA_TOKEN_FILE, "").strip();
+        if (!serviceAccount.isEmpty()) {
+            try {
+                return new ServiceAccountTokenSource(Path.of(serviceAccount), exchange, clock);
+            } catch (InvalidPathException e) {
+                throw problem(EnvironmentNames.K8S_SA_TOKEN_FILE + " is not a path");
+            }
         }
-        throw problem("no credential: set " + EnvironmentNames.SANDBOX_TOKEN_FILE + " (or "
-                + EnvironmentNames.SANDBOX_TOKEN + ")");
+        throw problem("no credential: set " + EnvironmentNames.SANDBOX_TOKEN_FILE + ", "
+                + EnvironmentNames.K8S_SA_TOKEN_FILE + " or " + EnvironmentNames.SANDBOX_TOKEN);
     }
 
     private static AgentSettingsException problem(String text) {

@@ -141,6 +141,18 @@ class DebugRpcTest {
         }
 
         @Override
+        public void issueSandboxToken(
+                io.sallyport.api.openshell00.IssueSandboxTokenRequest request,
+                StreamObserver<io.sallyport.api.openshell00.IssueSandboxTokenResponse> observer) {
+            asked.add("issue");
+            reply(
+                    observer,
+                    io.sallyport.api.openshell00.IssueSandboxTokenResponse.newBuilder()
+                            .setToken(TOKEN)
+                            .build());
+        }
+
+        @Override
         public void refreshSandboxToken(
                 io.sallyport.api.openshell00.RefreshSandboxTokenRequest request,
                 StreamObserver<io.sallyport.api.openshell00.RefreshSandboxTokenResponse> observer) {
@@ -209,6 +221,47 @@ class DebugRpcTest {
         assertThat(run(start(new Gateway01()), arguments.split(" ", -1))).isZero();
 
         assertThat(asked).containsExactly(expected);
+    }
+
+    /** The environment of a pod: a ServiceAccount token and nothing else to call with. */
+    private Map<String, String> pod() throws Exception {
+        Map<String, String> environment = new HashMap<>(start(new Gateway00()));
+        environment.remove("OPENSHELL_SANDBOX_TOKEN");
+        Path file = Files.writeString(temp.resolve("service-account"), "the-service-account-token");
+        environment.put("OPENSHELL_K8S_SA_TOKEN_FILE", file.toString());
+        return environment;
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"get-sandbox-config", "refresh"})
+    void inAPodOneExchangeComesFirstAndTheCallGoesOutWithWhatCameOfIt(String command) throws Exception {
+        assertThat(run(pod(), command)).isZero();
+
+        assertThat(calls)
+                .extracting(call -> call.get(SandboxCallCredentials.AUTHORIZATION))
+                .containsExactly("Bearer the-service-account-token", "Bearer " + TOKEN);
+        assertThat(asked).startsWith("issue");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"show-token", "show-principal"})
+    void inAPodShowingExchangesNothing(String command) throws Exception {
+        assertThat(run(pod(), command)).isEqualTo(DebugRpc.OTHERWISE);
+
+        assertThat(calls).isEmpty();
+        assertThat(out.toString()).isEmpty();
+        assertThat(err.toString()).contains("is exchanged at a call").doesNotContain("the-service-account-token");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"UNAUTHENTICATED,16", "PERMISSION_DENIED,7", "UNAVAILABLE,1"})
+    void aRefusedExchangeEndsAsItsStatus(Status.Code status, int code) throws Exception {
+        answer = status.toStatus().withDescription("words");
+
+        assertThat(run(pod(), "get-sandbox-config")).isEqualTo(code);
+
+        assertThat(err.toString()).contains(status + ": words").doesNotContain("the-service-account-token");
+        assertThat(calls).hasSize(1);
     }
 
     @Test

@@ -23,7 +23,7 @@ class TokenSourceTest {
     private Instant now = START.plusSeconds(60);
 
     private TokenSource source(Map<String, String> environment) throws AgentSettingsException {
-        return TokenSource.fromEnvironment(environment, () -> now);
+        return TokenSource.fromEnvironment(environment, () -> now, token -> "for-" + token);
     }
 
     /** Written in place, so that the file stays the same file. */
@@ -53,10 +53,12 @@ class TokenSourceTest {
     }
 
     @Test
-    void aServiceAccountIsRecognisedAndPlainlyNotServedYet() {
-        assertThatThrownBy(() -> source(Map.of("OPENSHELL_K8S_SA_TOKEN_FILE", "/x")))
-                .isInstanceOf(AgentSettingsException.class)
-                .hasMessageContainingAll("OPENSHELL_K8S_SA_TOKEN_FILE", "comes with Kubernetes support");
+    void theServiceAccountComesLastAndIsExchanged() throws Exception {
+        String file = write("account", START).toString();
+
+        assertThat(source(Map.of("OPENSHELL_SANDBOX_TOKEN_FILE", " ", "OPENSHELL_K8S_SA_TOKEN_FILE", file))
+                        .token())
+                .isEqualTo("for-account");
     }
 
     @Test
