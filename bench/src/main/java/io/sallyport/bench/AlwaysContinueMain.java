@@ -77,6 +77,7 @@ public final class AlwaysContinueMain {
     }
 
     /** The answer to a message of Envoy's; field numbers are those of {@code external_processor.proto}. */
+    @SuppressWarnings("ImmutableEnumChecker") // nobody writes to the bytes
     private enum Answer {
         REQUEST_HEADERS(2, 1),
         REQUEST_BODY(4, 3),

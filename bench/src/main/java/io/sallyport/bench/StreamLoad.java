@@ -37,6 +37,7 @@ final class StreamLoad {
      * @param framed a message with its prefix
      * @param packed whether messages share frames, as when a client has many ready at once; otherwise each begins one
      */
+    @SuppressWarnings("ArrayRecordComponent") // nobody writes to it
     record Kind(String path, byte[] framed, boolean packed) {
         /** A message, which gets its prefix here. */
         static Kind of(String path, byte[] message, boolean packed) {

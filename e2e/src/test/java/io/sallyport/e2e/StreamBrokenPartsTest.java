@@ -77,6 +77,7 @@ class StreamBrokenPartsTest {
     }
 
     /** What becomes of ext-authz while streams are open. */
+    @SuppressWarnings("ImmutableEnumChecker") // a lambda over nothing
     enum Fate {
         KILLED(stack -> stack.kill(Part.EXT_AUTHZ)),
         /** A graceful stop: to Envoy an end in peace would mean that there are no more objections. */

@@ -155,6 +155,7 @@ class StreamCrowdTest {
     }
 
     /** What is taken back, and from whom: of a sandbox with an older and a newer lineage. */
+    @SuppressWarnings("ImmutableEnumChecker") // a lambda over nothing
     enum TakenBack {
         SANDBOX((arena, victim) -> arena.stack()
                 .registry()

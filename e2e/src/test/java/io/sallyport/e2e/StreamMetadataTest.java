@@ -54,6 +54,7 @@ class StreamMetadataTest {
     }
 
     /** What was changed. */
+    @SuppressWarnings("ImmutableEnumChecker") // a lambda over nothing
     enum Change {
         EXT_AUTHZ_IS_OFF((manager, route) -> {
             route.put(EXT_AUTHZ, Map.of("@type", TYPES + "ext_authz.v3.ExtAuthzPerRoute", "disabled", true));

@@ -41,6 +41,7 @@ class StreamOpeningTest {
     }
 
     /** The headers of a stream that is not to open. */
+    @SuppressWarnings("ImmutableEnumChecker") // a lambda over nothing
     enum Wrong {
         NO_CREDENTIAL(Reason.NO_CREDENTIAL, (arena, headers) -> headers),
         A_USERS_CREDENTIAL(Reason.CREDENTIAL_UNKNOWN, (arena, headers) -> headers.bearer("a-user-of-the-gateway")),

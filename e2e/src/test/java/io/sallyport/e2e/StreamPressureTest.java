@@ -138,6 +138,39 @@ class StreamPressureTest {
         }
     }
 
+    /** What they leave unread lies in Envoy, within the windows of the connection to the gateway that all streams share. */
+    @Test
+    void clientsThatDoNotReadHoldUpNobodysAnswers() {
+        Caller caller = newcomer();
+        List<RawHttp2> connections = new ArrayList<>();
+        try {
+            byte[] message = Wire.message().bytes(2, new byte[70_000]).framed();
+            for (int i = 0; i < 5; i++) {
+                RawHttp2 connection = arena.connect();
+                connections.add(connection);
+                for (int stream = 0; stream < 10; stream++) {
+                    GuardedStream unread = GuardedStream.open(arena, connection, Method.RELAY, caller.token());
+                    unread.call().readNothing();
+                    for (int count = 0; count < 10; count++) {
+                        unread.send(message);
+                    }
+                }
+            }
+            for (int i = 0; i < 8; i++) {
+                RawHttp2 connection = arena.connect();
+                connections.add(connection);
+                GuardedStream other = GuardedStream.open(
+                        arena, connection, Method.RELAY, arena.beta().token());
+                other.send(message);
+                Eventually.soon(
+                        "the echo of a stream beside those that nobody reads",
+                        () -> other.call().received() >= message.length);
+            }
+        } finally {
+            connections.forEach(RawHttp2::close);
+        }
+    }
+
     @Test
     void clientsThatTrickleDelayNobodyAndGetThroughInTheEnd() {
         List<RawHttp2> connections = new ArrayList<>();

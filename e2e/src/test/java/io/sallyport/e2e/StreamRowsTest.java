@@ -79,6 +79,7 @@ class StreamRowsTest {
      * @param bad what follows and is not
      * @param asked the sandbox that the audit line must name as asked for; "" for none
      */
+    @SuppressWarnings("ArrayRecordComponent") // a table of rows reads better so, and nobody writes to it
     record Row(String name, Reason reason, Method method, List<byte[]> good, byte[] bad, Ending ending, String asked) {
         Row(String name, Reason reason, Method method, List<byte[]> good, byte[] bad) {
             this(name, reason, method, good, bad, Ending.NONE, "");

@@ -57,8 +57,10 @@ final class Clusters {
             .build();
 
     private static final int BUFFER_BYTES = 256 << 10;
-    private static final int STREAM_WINDOW = 256 << 10;
-    private static final int CONNECTION_WINDOW = 4 << 20;
+    private static final int STREAM_WINDOW = 64 << 10;
+
+    /** Room for the windows of all the calls on a connection: those whose clients do not read must not hold up the others. */
+    private static final int CONNECTION_WINDOW = 8 << 20;
 
     /**
      * Calls on one connection to the gateway; more open another one. How many a server takes it says only in its first

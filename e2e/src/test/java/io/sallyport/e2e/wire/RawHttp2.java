@@ -126,6 +126,12 @@ public final class RawHttp2 implements AutoCloseable {
             return this;
         }
 
+        /** Reads no more of the answer; what has come fills the window of the whole connection. */
+        public Call readNothing() {
+            stream.config().setAutoRead(false);
+            return this;
+        }
+
         /** How many bytes of DATA the other side's flow control still keeps with us. */
         public long unsent() {
             return unsent.get();
