@@ -3,23 +3,14 @@ package io.sallyport.bench;
 import io.grpc.KnownLength;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
-import io.grpc.Server;
 import io.grpc.ServerCall;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.ServiceDescriptor;
 import io.grpc.Status;
-import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
-import io.grpc.protobuf.services.HealthStatusManager;
-import io.netty.channel.EventLoopGroup;
-import io.sallyport.base.Logging;
-import io.sallyport.base.net.Endpoint;
-import io.sallyport.base.net.GrpcServers;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.lang.System.Logger;
-import java.lang.System.Logger.Level;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
@@ -31,7 +22,6 @@ import java.util.concurrent.TimeUnit;
  * costs.
  */
 public final class AlwaysContinueMain {
-    private static final Logger log = System.getLogger(AlwaysContinueMain.class.getName());
     private static final String SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor";
     private static final int LARGEST_MESSAGE = 16 << 20;
 
@@ -39,24 +29,13 @@ public final class AlwaysContinueMain {
 
     /** Serves on the endpoint that is its one argument. */
     public static void main(String[] arguments) throws IOException, InterruptedException {
-        Logging.toStandardError();
-        Endpoint endpoint = Endpoint.parse(arguments[0]);
-        EventLoopGroup loops = GrpcServers.eventLoops(
-                "always-continue", Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 4));
-        HealthStatusManager health = new HealthStatusManager();
-        Server server = GrpcServers.listenOn(endpoint, loops)
-                .directExecutor()
-                .maxInboundMessageSize(LARGEST_MESSAGE)
-                .permitKeepAliveTime(500, TimeUnit.MILLISECONDS)
-                .permitKeepAliveWithoutCalls(true)
-                .addService(process())
-                .addService(health.getHealthService())
-                .build()
-                .start();
-        health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, ServingStatus.SERVING);
-        Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
-        log.log(Level.INFO, "ready on {0}", endpoint);
-        server.awaitTermination();
+        PeerServer.serve(
+                "always-continue",
+                arguments[0],
+                builder -> builder.maxInboundMessageSize(LARGEST_MESSAGE)
+                        .permitKeepAliveTime(500, TimeUnit.MILLISECONDS)
+                        .permitKeepAliveWithoutCalls(true)
+                        .addService(process()));
     }
 
     private static ServerServiceDefinition process() {

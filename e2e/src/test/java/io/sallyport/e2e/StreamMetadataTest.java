@@ -62,41 +62,20 @@ class StreamMetadataTest {
         }),
         NOTHING_IS_FORWARDED((manager, route) ->
                 map(filter(manager, EXT_PROC), "typed_config").remove("metadata_options")),
-        BODIES_ARE_NOT_SENT((manager, route) -> route.put(
-                EXT_PROC,
-                Map.of(
-                        "@type",
-                        TYPES + "ext_proc.v3.ExtProcPerRoute",
-                        "overrides",
-                        Map.of(
-                                "processing_mode",
-                                Map.of(
-                                        "request_body_mode",
-                                        "NONE",
-                                        "response_header_mode",
-                                        "SKIP",
-                                        "response_trailer_mode",
-                                        "SEND"))))),
-        BODIES_ARE_SENT_BUFFERED((manager, route) -> route.put(
-                EXT_PROC,
-                Map.of(
-                        "@type",
-                        TYPES + "ext_proc.v3.ExtProcPerRoute",
-                        "overrides",
-                        Map.of(
-                                "processing_mode",
-                                Map.of(
-                                        "request_body_mode",
-                                        "BUFFERED_PARTIAL",
-                                        "response_header_mode",
-                                        "SKIP",
-                                        "response_trailer_mode",
-                                        "SEND")))));
+        BODIES_ARE_NOT_SENT((manager, route) -> route.put(EXT_PROC, bodies("NONE"))),
+        BODIES_ARE_SENT_BUFFERED((manager, route) -> route.put(EXT_PROC, bodies("BUFFERED_PARTIAL")));
 
         private final BiConsumer<Map<String, Object>, Map<String, Object>> how;
 
         Change(BiConsumer<Map<String, Object>, Map<String, Object>> how) {
             this.how = how;
+        }
+
+        private static Map<String, Object> bodies(String mode) {
+            Map<String, Object> modes =
+                    Map.of("request_body_mode", mode, "response_header_mode", "SKIP", "response_trailer_mode", "SEND");
+            return Map.of(
+                    "@type", TYPES + "ext_proc.v3.ExtProcPerRoute", "overrides", Map.of("processing_mode", modes));
         }
     }
 

@@ -19,47 +19,15 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** What a client sees, and what still works, when a part behind a real Envoy fails or one client takes all it can. */
-@TestInstance(TestInstance.Lifecycle.PER_CLASS)
-class EnvoyPartsTest {
+class EnvoyPartsTest extends OnOneEnvoy {
     private static final String TRY_AGAIN = "authorization is unavailable, try again";
-
-    private LiveEnvoy live;
-    private RawHttp2 client;
-
-    @BeforeAll
-    void start(@TempDir Path directory) throws Exception {
-        live = LiveEnvoy.start(directory, new SettingsText());
-    }
-
-    @AfterAll
-    void stop() {
-        if (live != null) {
-            live.close();
-        }
-    }
-
-    @BeforeEach
-    void connect() throws Exception {
-        live.forget();
-        client = live.connect();
-    }
-
-    @AfterEach
-    void disconnect() {
-        client.close();
-    }
 
     @ParameterizedTest
     @CsvSource({

@@ -27,12 +27,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -40,34 +35,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a real Envoy with the generated configuration does with requests of every kind. */
-@TestInstance(TestInstance.Lifecycle.PER_CLASS)
-class EnvoyRequestsTest {
-    private LiveEnvoy live;
-    private RawHttp2 client;
-
-    @BeforeAll
-    void start(@TempDir Path directory) throws Exception {
-        live = LiveEnvoy.start(directory, new SettingsText());
-    }
-
-    @AfterAll
-    void stop() {
-        if (live != null) {
-            live.close();
-        }
-    }
-
-    @BeforeEach
-    void connect() throws Exception {
-        live.forget();
-        client = live.connect();
-    }
-
-    @AfterEach
-    void disconnect() {
-        client.close();
-    }
-
+class EnvoyRequestsTest extends OnOneEnvoy {
     // --- what passes
 
     @Test

@@ -21,49 +21,20 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a real Envoy does with sandboxes' streams while their guard holds, passes, cuts, fails or is silent. */
-@TestInstance(TestInstance.Lifecycle.PER_CLASS)
-class EnvoyStreamsTest {
+class EnvoyStreamsTest extends OnOneEnvoy {
     private static final int LIMIT = 1 << 20;
     private static final int DATA_FRAME = 16 << 10;
 
-    private LiveEnvoy live;
-    private RawHttp2 client;
-
-    @BeforeAll
-    void start(@TempDir Path directory) throws Exception {
-        live = LiveEnvoy.start(
-                directory,
-                new SettingsText().with("limits", "{guard: 1500ms, guarded-streams: 20, authorization: 5s}"));
-    }
-
-    @AfterAll
-    void stop() {
-        if (live != null) {
-            live.close();
-        }
-    }
-
-    @BeforeEach
-    void connect() throws Exception {
-        live.forget();
-        client = live.connect();
-    }
-
-    @AfterEach
-    void disconnect() {
-        client.close();
+    @Override
+    SettingsText settings() {
+        return new SettingsText().with("limits", "{guard: 1500ms, guarded-streams: 20, authorization: 5s}");
     }
 
     private static void send(Call call, byte[] bytes) {

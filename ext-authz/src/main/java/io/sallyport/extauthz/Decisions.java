@@ -45,7 +45,6 @@ final class Decisions {
     static final int SMALL_BODY = 16 * 1024;
 
     private static final Pattern PATH = Pattern.compile("/[A-Za-z0-9_.]{1,200}/[A-Za-z0-9_]{1,100}");
-    private static final String DEFAULT_WORKSPACE = "default";
     private static final String ANONYMOUS = PrincipalHeader.format(new Principal.Anonymous());
 
     private final Map<String, OpenMethod> methods = new HashMap<>();
@@ -258,12 +257,8 @@ final class Decisions {
                 }
             }
             case NAME -> {
-                String workspace = references.workspace().isEmpty() ? DEFAULT_WORKSPACE : references.workspace();
-                // A sandbox that was adopted has no name yet, and a request that names nobody does not mean it.
-                if (own.name().isEmpty()
-                        || !references.name().equals(own.name())
-                        || !workspace.equals(own.workspace())) {
-                    return deny(Reason.NAME_NOT_OWNED, principal, workspace + "/" + references.name(), "");
+                if (!references.names(own.workspace(), own.name())) {
+                    return deny(Reason.NAME_NOT_OWNED, principal, references.qualifiedName(), "");
                 }
             }
             case NONE -> {}

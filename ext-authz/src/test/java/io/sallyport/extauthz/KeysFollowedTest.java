@@ -14,15 +14,8 @@ import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
-import io.grpc.stub.StreamObserver;
 import io.netty.channel.EventLoopGroup;
-import io.sallyport.api.feed.v1.GetRecordRequest;
-import io.sallyport.api.feed.v1.IdentityFeedGrpc;
-import io.sallyport.api.feed.v1.WatchRequest;
-import io.sallyport.api.feed.v1.WatchResponse;
 import io.sallyport.api.openshell00.sandbox.GetSandboxConfigRequest;
-import io.sallyport.api.registry.v1.Sandbox;
-import io.sallyport.api.registry.v1.SandboxState;
 import io.sallyport.base.RejectedException;
 import io.sallyport.base.net.GrpcChannels;
 import io.sallyport.base.net.GrpcServers;
@@ -96,7 +89,7 @@ class KeysFollowedTest {
         assertionKeys.start(Duration.ofMillis(20));
         issuer = GrpcServers.listenOn(settings.issuers().getFirst(), loops)
                 .directExecutor()
-                .addService(ServerInterceptors.intercept(new AlphaLives(), new DemandAssertion()))
+                .addService(ServerInterceptors.intercept(new EverySandboxLives(), new DemandAssertion()))
                 .build()
                 .start();
         server = ExtAuthzServer.start(settings, CompletableFuture.completedFuture(Ed25519.portable()));
@@ -213,46 +206,6 @@ class KeysFollowedTest {
     private static void await(BooleanSupplier condition) throws InterruptedException {
         while (!condition.getAsBoolean()) {
             Thread.sleep(5);
-        }
-    }
-
-    /** One sandbox is alive. */
-    private static final class AlphaLives extends IdentityFeedGrpc.IdentityFeedImplBase {
-        @Override
-        public void getRecord(GetRecordRequest request, StreamObserver<Sandbox> answer) {
-            answer.onNext(Sandbox.newBuilder()
-                    .setId(request.getSandboxId())
-                    .setWorkspace("default")
-                    .setName(request.getSandboxId())
-                    .setState(SandboxState.SANDBOX_STATE_ACTIVE)
-                    .build());
-            answer.onCompleted();
-        }
-
-        @Override
-        public StreamObserver<WatchRequest> watch(StreamObserver<WatchResponse> answer) {
-            return new StreamObserver<>() {
-                @Override
-                public void onNext(WatchRequest request) {
-                    // The start is answered, and then there is silence.
-                    if (request.hasStart()) {
-                        answer.onNext(WatchResponse.newBuilder()
-                                .setReset(true)
-                                .setComplete(true)
-                                .setCursor("test")
-                                .setStamp(request.getStart().getStamp())
-                                .build());
-                    }
-                }
-
-                @Override
-                public void onError(Throwable failure) {}
-
-                @Override
-                public void onCompleted() {
-                    answer.onCompleted();
-                }
-            };
         }
     }
 

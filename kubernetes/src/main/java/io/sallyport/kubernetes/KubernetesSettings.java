@@ -70,8 +70,7 @@ public record KubernetesSettings(
                 section.integer("waiting", 512, 1, 768));
     }
 
-    /** The key {@code kubeconfig}, for every section that has one. */
-    public static Optional<Path> kubeconfig(Settings section) {
+    private static Optional<Path> kubeconfig(Settings section) {
         Optional<Path> file = section.optionalPath("kubeconfig");
         if (file.isPresent() && !Files.isReadable(file.get())) {
             section.problem("kubeconfig", file.get() + " cannot be read");

@@ -5,14 +5,11 @@ import com.github.benmanes.caffeine.cache.Caffeine;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import io.sallyport.identity.Authenticator;
+import io.sallyport.identity.Digests;
 import io.sallyport.identity.ForeignToken;
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
-import java.util.HexFormat;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
@@ -89,7 +86,7 @@ public final class PodAuthenticator implements Authenticator, AutoCloseable {
         } catch (RejectedException e) {
             return new Outcome.Rejected(e.reason(), e.detail());
         }
-        String digest = digest(settings.audience() + "\n" + credential.value());
+        String digest = Digests.sha256(settings.audience() + "\n" + credential.value());
         Outcome no = noes.getIfPresent(digest);
         return no != null ? no : askOnce(credential.value(), digest);
     }
@@ -196,15 +193,6 @@ public final class PodAuthenticator implements Authenticator, AutoCloseable {
     private static Outcome interrupted() {
         Thread.currentThread().interrupt();
         return new Outcome.Rejected(Reason.SHUTTING_DOWN, "");
-    }
-
-    private static String digest(String text) {
-        try {
-            return HexFormat.of()
-                    .formatHex(MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8)));
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every JDK has SHA-256", e);
-        }
     }
 
     /** Ends the connections to the API server. */

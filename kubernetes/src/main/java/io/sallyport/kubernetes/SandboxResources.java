@@ -17,12 +17,6 @@ final class SandboxResources {
     /** On the Sandbox: its id. */
     static final String ID_LABEL = "openshell.ai/sandbox-id";
 
-    /** On the Sandbox, annotation or label. */
-    static final String NAME = "openshell.ai/sandbox-name";
-
-    /** On the Sandbox, annotation or label. */
-    static final String WORKSPACE = "openshell.ai/sandbox-workspace";
-
     private SandboxResources() {}
 
     static boolean isVersion(String apiVersion) {

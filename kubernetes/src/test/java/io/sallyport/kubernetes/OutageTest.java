@@ -6,9 +6,6 @@ import io.sallyport.base.Reason;
 import io.sallyport.identity.Authenticator.Credential;
 import io.sallyport.identity.Authenticator.Outcome;
 import java.time.Clock;
-import java.time.Duration;
-import java.util.Optional;
-import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /** The API server dies and comes back; who asks does not have to. */
@@ -18,17 +15,7 @@ class OutageTest {
         try (ApiServer server = ApiServer.start()) {
             TestSandboxes sandboxes = TestSandboxes.prepare(server);
             try (PodAuthenticator authenticator = PodAuthenticator.connect(
-                    new KubernetesSettings(
-                            Optional.of(sandboxes.grant(server, "ext-authz")),
-                            TestSandboxes.AUDIENCE,
-                            Namespaces.exactly(sandboxes.namespace()),
-                            Set.of(TestSandboxes.ACCOUNT),
-                            true,
-                            Duration.ofSeconds(30),
-                            16,
-                            512),
-                    Clock.systemUTC(),
-                    System::nanoTime)) {
+                    sandboxes.settings(sandboxes.grant(server, "ext-authz")), Clock.systemUTC(), System::nanoTime)) {
                 Credential credential = new Credential(
                         "bearer",
                         sandboxes.token(sandboxes.pod("pod", "box")),

@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -257,25 +258,19 @@ class PodAuthenticatorTest {
         OWNER_OF_ANOTHER_KIND(Reason.OWNER_MISSING) {
             @Override
             String token(PodAuthenticatorTest test) {
-                GenericKubernetesResource sandbox = test.sandboxes.sandbox(test.name, "box");
-                sandbox.setKind("SandboxClaim");
-                return test.owned(List.of(TestSandboxes.owner(sandbox, true)));
+                return test.ownedBy(sandbox -> sandbox.setKind("SandboxClaim"));
             }
         },
         OWNER_OF_ANOTHER_GROUP(Reason.OWNER_MISSING) {
             @Override
             String token(PodAuthenticatorTest test) {
-                GenericKubernetesResource sandbox = test.sandboxes.sandbox(test.name, "box");
-                sandbox.setApiVersion("agents.example.com/v1beta1");
-                return test.owned(List.of(TestSandboxes.owner(sandbox, true)));
+                return test.ownedBy(sandbox -> sandbox.setApiVersion("agents.example.com/v1beta1"));
             }
         },
         OWNER_OF_ANOTHER_VERSION(Reason.OWNER_MISSING) {
             @Override
             String token(PodAuthenticatorTest test) {
-                GenericKubernetesResource sandbox = test.sandboxes.sandbox(test.name, "box");
-                sandbox.setApiVersion("agents.x-k8s.io/v2");
-                return test.owned(List.of(TestSandboxes.owner(sandbox, true)));
+                return test.ownedBy(sandbox -> sandbox.setApiVersion("agents.x-k8s.io/v2"));
             }
         },
         TWO_OWNERS(Reason.OWNER_SEVERAL) {
@@ -358,6 +353,13 @@ class PodAuthenticatorTest {
                 TestSandboxes.ACCOUNT,
                 annotations,
                 List.of(TestSandboxes.owner(sandboxes.sandbox(name, "box"), true))));
+    }
+
+    /** The token of a pod whose owner says something else of itself than the Sandbox it is. */
+    private String ownedBy(Consumer<GenericKubernetesResource> change) {
+        GenericKubernetesResource sandbox = sandboxes.sandbox(name, "box");
+        change.accept(sandbox);
+        return owned(List.of(TestSandboxes.owner(sandbox, true)));
     }
 
     private String owned(List<io.fabric8.kubernetes.api.model.OwnerReference> owners) {

@@ -25,6 +25,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
@@ -62,6 +64,19 @@ public final class TestSandboxes {
 
     public String namespace() {
         return namespace;
+    }
+
+    /** How ext-authz is set up for them, patient enough for a loaded machine. */
+    KubernetesSettings settings(Path kubeconfig) {
+        return new KubernetesSettings(
+                Optional.of(kubeconfig),
+                AUDIENCE,
+                Namespaces.exactly(namespace),
+                Set.of(ACCOUNT),
+                true,
+                Duration.ofSeconds(30),
+                16,
+                512);
     }
 
     /** The objects of a file of {@code helm/manifests}, with this namespace for the sandboxes'. */

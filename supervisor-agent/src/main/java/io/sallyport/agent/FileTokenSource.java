@@ -3,7 +3,6 @@ package io.sallyport.agent;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
@@ -21,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class FileTokenSource implements TokenSource {
     private static final Logger log = System.getLogger(FileTokenSource.class.getName());
-    private static final int MAX_BYTES = 64 * 1024;
+    private static final String REMEDY = "write the sandbox's token there, readable by this user";
 
     /** Two writes within a tick of the file system's clock look alike; a file this young is read again. */
     private static final Duration RACY = Duration.ofSeconds(2);
@@ -53,32 +52,25 @@ public final class FileTokenSource implements TokenSource {
 
     @Override
     public synchronized String token() throws TokenUnavailableException {
-        String problem;
+        String message;
         try {
             Stamp before = Stamp.of(file);
             if (token != null && before.equals(stamp)) {
                 return token;
             }
-            if (before.size() > MAX_BYTES) {
-                problem = "is too big for a token file";
-            } else {
-                String text =
-                        Files.readString(file, StandardCharsets.ISO_8859_1).strip();
-                if (TokenText.isToken(text)) {
-                    // Remembered as read only if nobody wrote meanwhile, and only after it proved good.
-                    boolean settled = before.equals(Stamp.of(file))
-                            && before.modified().plus(RACY).isBefore(clock.instant());
-                    token = text;
-                    stamp = settled ? before : null;
-                    complained = false;
-                    return text;
-                }
-                problem = text.isEmpty() ? "is empty" : "does not hold one bearer token";
-            }
+            String text = TokenText.read(file, REMEDY);
+            // Remembered as read only if nobody wrote meanwhile, and only after it proved good.
+            boolean settled = before.equals(Stamp.of(file))
+                    && before.modified().plus(RACY).isBefore(clock.instant());
+            token = text;
+            stamp = settled ? before : null;
+            complained = false;
+            return text;
+        } catch (TokenUnavailableException e) {
+            message = String.valueOf(e.getMessage());
         } catch (IOException e) {
-            problem = "cannot be read (" + e.getClass().getSimpleName() + ")";
+            message = file + ": " + TokenText.unreadable(e) + "; " + REMEDY;
         }
-        String message = file + ": " + problem + "; write the sandbox's token there, readable by this user";
         String last = token;
         if (last == null) {
             throw new TokenUnavailableException(message);

@@ -4,9 +4,6 @@ import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -24,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * stormed. In the pause every caller gets the answer that the last one got.
  */
 public final class ServiceAccountTokenSource implements TokenSource {
-    private static final int MAX_BYTES = 64 * 1024;
+    private static final String REMEDY = "mount the pod's projected ServiceAccount token there, readable by this user";
     private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
 
@@ -80,7 +77,7 @@ public final class ServiceAccountTokenSource implements TokenSource {
                     : new TokenUnavailableException(
                             file + ": the gateway refused the token it had just given; asked again in a moment");
         }
-        String serviceAccount = read();
+        String serviceAccount = TokenText.read(file, REMEDY);
         begin();
         try {
             String answer = exchange.sandboxTokenFor(serviceAccount);
@@ -143,25 +140,6 @@ public final class ServiceAccountTokenSource implements TokenSource {
         }
         token = successor;
         return successor;
-    }
-
-    private String read() throws TokenUnavailableException {
-        String problem;
-        try (InputStream in = Files.newInputStream(file)) {
-            byte[] bytes = in.readNBytes(MAX_BYTES + 1);
-            String text = new String(bytes, StandardCharsets.ISO_8859_1).strip();
-            if (bytes.length > MAX_BYTES) {
-                problem = "is too big for a token file";
-            } else if (TokenText.isToken(text)) {
-                return text;
-            } else {
-                problem = text.isEmpty() ? "is empty" : "does not hold one bearer token";
-            }
-        } catch (IOException e) {
-            problem = "cannot be read (" + e.getClass().getSimpleName() + ")";
-        }
-        throw new TokenUnavailableException(file + ": " + problem
-                + "; mount the pod's projected ServiceAccount token there, readable by this user");
     }
 
     private void begin() {

@@ -31,8 +31,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Envoy holds each piece until it is answered, and takes the answers in the order of the pieces, whatever they mean. So
  * there is one answer for a piece, and it is given once every message that the piece is part of has been found good: the
- * pieces of an unfinished message wait together; the end of a large one waits here ({@link Remainder}). The first thing that is not as it must be ends the stream: what waits
- * never goes on.
+ * pieces of an unfinished message wait together; the end of a large one waits here ({@link Remainder}). The first thing
+ * that is not as it must be ends the stream: what waits never goes on.
  *
  * <p>To Envoy, a guard that ends in peace is one that has no more objections. So this one never ends before Envoy does, but
  * by a failure. A refusal says why, and leaves Envoy a moment to end the stream by it, so that nothing else can be what

@@ -20,8 +20,6 @@ import org.jspecify.annotations.Nullable;
  * it, it says nothing.
  */
 final class Pin implements MessageAssembler.Sink {
-    private static final String DEFAULT_WORKSPACE = "default";
-
     private final MessageRule rule;
     private final boolean single;
     private Owner.@Nullable Living owner;
@@ -66,19 +64,15 @@ final class Pin implements MessageAssembler.Sink {
         boolean before = pinned;
         Refusal refusal = switch (rule.reference()) {
             case ID -> hold(references.id().isEmpty(), references.id().equals(own.id()), references.id(), before);
-            case NAME -> holdName(references, own, before);
+            case NAME ->
+                hold(
+                        references.name().isEmpty() && references.workspace().isEmpty(),
+                        references.names(own.workspace(), own.name()),
+                        references.qualifiedName(),
+                        before);
             case NONE -> null;
         };
         return refusal != null ? refusal : holdInner(references, own, before);
-    }
-
-    private @Nullable Refusal holdName(References references, Owner.Living own, boolean before) {
-        String workspace = references.workspace().isEmpty() ? DEFAULT_WORKSPACE : references.workspace();
-        return hold(
-                references.name().isEmpty() && references.workspace().isEmpty(),
-                !own.name().isEmpty() && references.name().equals(own.name()) && workspace.equals(own.workspace()),
-                workspace + "/" + references.name(),
-                before);
     }
 
     private @Nullable Refusal hold(boolean empty, boolean own, String asked, boolean before) {

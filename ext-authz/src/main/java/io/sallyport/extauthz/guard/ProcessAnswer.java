@@ -60,9 +60,7 @@ final class ProcessAnswer {
     private static ProcessingResponse end(Reason reason) {
         return ProcessingResponse.newBuilder()
                 .setImmediateResponse(ImmediateResponse.newBuilder()
-                        // As gRPC has it (docs/envoy.md). Envoy takes a 403 on these routes for an answer of
-                        // ext_authz's that
-                        // was none, and calls it an outage.
+                        // As gRPC has it. Envoy takes a 403 on these routes for an outage (docs/envoy.md).
                         .setStatus(HttpStatus.newBuilder().setCode(StatusCode.OK))
                         .setGrpcStatus(GrpcStatus.newBuilder()
                                 .setStatus(reason.statusCode().value()))

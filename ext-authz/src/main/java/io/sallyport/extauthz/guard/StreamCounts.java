@@ -1,9 +1,8 @@
 package io.sallyport.extauthz.guard;
 
 import io.sallyport.base.Reason;
-import java.util.EnumMap;
+import io.sallyport.base.audit.ReasonCounts;
 import java.util.Map;
-import java.util.Objects;
 import java.util.concurrent.atomic.LongAdder;
 
 /** What went through all streams, and how they ended. */
@@ -12,14 +11,7 @@ public final class StreamCounts {
     private final LongAdder messages = new LongAdder();
     private final LongAdder bytes = new LongAdder();
     private final LongAdder ordinary = new LongAdder();
-    /** Filled once, and from then on only read: safe for all threads. */
-    private final Map<Reason, LongAdder> ended = new EnumMap<>(Reason.class);
-
-    public StreamCounts() {
-        for (Reason reason : Reason.values()) {
-            ended.put(reason, new LongAdder());
-        }
-    }
+    private final ReasonCounts ended = new ReasonCounts();
 
     void piece(int size, int ofMessages) {
         pieces.increment();
@@ -33,7 +25,7 @@ public final class StreamCounts {
     }
 
     void ended(Reason reason) {
-        Objects.requireNonNull(ended.get(reason), "a reason without a count").increment();
+        ended.count(reason);
     }
 
     public long piecesSoFar() {
@@ -54,12 +46,6 @@ public final class StreamCounts {
 
     /** Streams that were refused or cut; only reasons that there were. */
     public Map<Reason, Long> endsSoFar() {
-        Map<Reason, Long> counts = new EnumMap<>(Reason.class);
-        ended.forEach((reason, count) -> {
-            if (count.sum() > 0) {
-                counts.put(reason, count.sum());
-            }
-        });
-        return counts;
+        return ended.soFar();
     }
 }

@@ -1,0 +1,39 @@
+package io.sallyport.bench;
+
+import io.grpc.Server;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.netty.NettyServerBuilder;
+import io.grpc.protobuf.services.HealthStatusManager;
+import io.netty.channel.EventLoopGroup;
+import io.sallyport.base.Logging;
+import io.sallyport.base.net.Endpoint;
+import io.sallyport.base.net.GrpcServers;
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.function.UnaryOperator;
+
+/** What a peer of ext-authz has in common with it: the transport, the number of event loops, and the health service. */
+final class PeerServer {
+    private static final Logger log = System.getLogger(PeerServer.class.getName());
+
+    private PeerServer() {}
+
+    /** Serves until the process is told to end. */
+    static void serve(String name, String endpoint, UnaryOperator<NettyServerBuilder> services)
+            throws IOException, InterruptedException {
+        Logging.toStandardError();
+        Endpoint listen = Endpoint.parse(endpoint);
+        EventLoopGroup loops =
+                GrpcServers.eventLoops(name, Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 4));
+        HealthStatusManager health = new HealthStatusManager();
+        Server server = services.apply(GrpcServers.listenOn(listen, loops).directExecutor())
+                .addService(health.getHealthService())
+                .build()
+                .start();
+        health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, ServingStatus.SERVING);
+        Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
+        log.log(Level.INFO, "ready on {0}", listen);
+        server.awaitTermination();
+    }
+}
