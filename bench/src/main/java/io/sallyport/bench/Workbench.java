@@ -14,6 +14,8 @@ import io.sallyport.base.net.GrpcServers;
 import io.sallyport.base.settings.InvalidSettingsException;
 import io.sallyport.base.settings.Problems;
 import io.sallyport.base.settings.Settings;
+import io.sallyport.bench.peer.AlwaysContinueMain;
+import io.sallyport.bench.peer.AlwaysOkMain;
 import io.sallyport.e2e.stack.Child;
 import io.sallyport.e2e.stack.EnvoyBinary;
 import io.sallyport.e2e.stack.Folders;
@@ -350,9 +352,9 @@ final class Workbench implements AutoCloseable {
         return root.resolve("bench/target/app/" + peer.name() + ".jar");
     }
 
-    /** Only the peer's own classes: our jar names our libraries in its manifest, and the peer would hold each one twice. */
+    /** Only the peers' own classes: our jar names our libraries in its manifest, and the peer would hold each one twice. */
     private void writeJar(Peer peer) throws IOException {
-        String prefix = peer.main().getName().replace('.', '/');
+        String prefix = peer.main().getPackageName().replace('.', '/') + "/";
         try (JarFile ours = new JarFile(
                         root.resolve("bench/target/app/sallyport-bench.jar").toFile());
                 JarOutputStream its = new JarOutputStream(Files.newOutputStream(jar(peer)))) {

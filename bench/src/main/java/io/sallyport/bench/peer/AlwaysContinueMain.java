@@ -1,4 +1,4 @@
-package io.sallyport.bench;
+package io.sallyport.bench.peer;
 
 import io.grpc.KnownLength;
 import io.grpc.Metadata;

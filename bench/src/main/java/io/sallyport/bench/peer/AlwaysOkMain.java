@@ -1,4 +1,4 @@
-package io.sallyport.bench;
+package io.sallyport.bench.peer;
 
 import io.envoyproxy.envoy.config.core.v3.HeaderValue;
 import io.envoyproxy.envoy.config.core.v3.HeaderValueOption;

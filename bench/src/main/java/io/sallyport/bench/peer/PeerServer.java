@@ -1,4 +1,4 @@
-package io.sallyport.bench;
+package io.sallyport.bench.peer;
 
 import io.grpc.Server;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
