@@ -4,7 +4,6 @@ import com.google.protobuf.ByteString;
 import io.grpc.CallOptions;
 import io.grpc.ManagedChannel;
 import io.grpc.MethodDescriptor;
-import io.grpc.MethodDescriptor.Marshaller;
 import io.grpc.MethodDescriptor.MethodType;
 import io.grpc.Server;
 import io.grpc.stub.ClientCalls;
@@ -14,6 +13,7 @@ import io.sallyport.base.Logging;
 import io.sallyport.base.net.Endpoint;
 import io.sallyport.base.net.GrpcChannels;
 import io.sallyport.base.net.GrpcServers;
+import io.sallyport.base.net.RawMarshallers;
 import io.sallyport.base.settings.InvalidSettingsException;
 import io.sallyport.extauthz.envoy.DynamicMetadata;
 import io.sallyport.extauthz.envoy.Fields;
@@ -29,10 +29,7 @@ import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
 import io.sallyport.identity.SandboxTokenMinter;
 import java.io.BufferedReader;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -63,9 +60,9 @@ public final class AotTraining {
     private static final String CACHE = "sallyport-ext-authz.aot";
     private static final String SERVICE = "/openshell.v1.OpenShell/";
     private static final int TOKENS = 200;
-    private static final MethodDescriptor<Fields, Fields> CHECK =
+    private static final MethodDescriptor<byte[], byte[]> CHECK =
             method(CheckMethod.SERVICE, "Check", MethodType.UNARY);
-    private static final MethodDescriptor<Fields, Fields> PROCESS =
+    private static final MethodDescriptor<byte[], byte[]> PROCESS =
             method(GuardService.SERVICE, "Process", MethodType.BIDI_STREAMING);
 
     private AotTraining() {}
@@ -164,19 +161,24 @@ public final class AotTraining {
         SandboxTokenMinter minter =
                 new SandboxTokenMinter(new GatewayId("local"), KeyDirectory.readSigning(keys), Ed25519.choose());
         for (int i = 0; i < TOKENS; i++) {
+            // Each token on a connection of its own: with all the bad ones on one, that one would be refused
+            // everything.
+            int port = 40_000 + i;
             String id = "sandbox-" + i % 20;
             String token = token(minter, id, i);
             byte[] byId = message(1, id);
             for (int again = 0; again < 5; again++) {
-                ask(channel, digest, "GetSandboxConfig", "Bearer " + token, byId);
+                if (!ask(channel, port, digest, "GetSandboxConfig", "Bearer " + token, byId)) {
+                    throw new IllegalStateException("refused what every sandbox may; nothing usual is learned so");
+                }
             }
-            ask(channel, digest, "GetSandboxConfig", "Bearer " + token, message(1, "another"));
-            ask(channel, digest, "GetDraftPolicy", "Bearer " + token, byId);
-            ask(channel, digest, "RefreshSandboxToken", "Bearer " + token, new byte[0]);
-            ask(channel, digest, "GetSandbox", "Bearer " + token, byId);
-            ask(channel, digest, "Health", "", new byte[0]);
-            ask(channel, digest, "GetSandboxConfig", "Bearer " + token + "A", byId);
-            ask(channel, digest, "GetSandboxConfig", "", byId);
+            ask(channel, port, digest, "GetSandboxConfig", "Bearer " + token, message(1, "another"));
+            ask(channel, port, digest, "GetDraftPolicy", "Bearer " + token, byId);
+            ask(channel, port, digest, "RefreshSandboxToken", "Bearer " + token, new byte[0]);
+            ask(channel, port, digest, "GetSandbox", "Bearer " + token, byId);
+            ask(channel, port, digest, "Health", "", new byte[0]);
+            ask(channel, port, digest, "GetSandboxConfig", "Bearer " + token + "A", byId);
+            ask(channel, port, digest, "GetSandboxConfig", "", byId);
             guard(channel, digest, id);
         }
     }
@@ -184,12 +186,12 @@ public final class AotTraining {
     /** A stream as Envoy hands it over: a whole message, one in two pieces, one that names another sandbox. */
     private static void guard(ManagedChannel channel, String digest, String id) {
         SandboxClaims token = claims(id, 0, "training");
-        BlockingQueue<Fields> answers = new LinkedBlockingQueue<>();
+        BlockingQueue<byte[]> answers = new LinkedBlockingQueue<>();
         CountDownLatch over = new CountDownLatch(1);
-        StreamObserver<Fields> envoy = ClientCalls.asyncBidiStreamingCall(
+        StreamObserver<byte[]> envoy = ClientCalls.asyncBidiStreamingCall(
                 channel.newCall(PROCESS, CallOptions.DEFAULT), new StreamObserver<>() {
                     @Override
-                    public void onNext(Fields answer) {
+                    public void onNext(byte[] answer) {
                         answers.add(answer);
                     }
 
@@ -212,7 +214,8 @@ public final class AotTraining {
         envoy.onNext(Fields.NONE
                 .with(2, Fields.NONE)
                 .with(8, Fields.NONE.with(1, entry(Announcement.NAMESPACE, said.toFields())))
-                .with(11, Fields.NONE.with(1, 1)));
+                .with(11, Fields.NONE.with(1, 1))
+                .toByteArray());
         byte[] own = frame(message(1, id));
         int half = own.length / 2;
         for (byte[] piece : List.of(
@@ -221,7 +224,9 @@ public final class AotTraining {
                 Arrays.copyOfRange(own, half, own.length),
                 frame(message(1, "another")))) {
             // request_body, body
-            envoy.onNext(Fields.NONE.with(4, Fields.NONE.with(1, ByteString.copyFrom(piece))));
+            envoy.onNext(Fields.NONE
+                    .with(4, Fields.NONE.with(1, ByteString.copyFrom(piece)))
+                    .toByteArray());
         }
         try {
             // The headers, three pieces, the end.
@@ -239,8 +244,10 @@ public final class AotTraining {
         }
     }
 
-    private static void ask(
-            ManagedChannel channel, String digest, String method, String authorization, byte[] message) {
+    /** Whether it was allowed. */
+    private static boolean ask(
+            ManagedChannel channel, int port, String digest, String method, String authorization, byte[] message)
+            throws IOException {
         byte[] body = frame(message);
         // An HttpRequest: method, headers, path, scheme, size, protocol, raw_body.
         Fields http = Fields.NONE
@@ -256,17 +263,16 @@ public final class AotTraining {
         if (!authorization.isEmpty()) {
             http = http.with(3, entry("authorization", authorization));
         }
-        Fields socketAddress = Fields.NONE.with(2, "127.0.0.1").with(3, 40_000);
+        Fields socketAddress = Fields.NONE.with(2, "127.0.0.1").with(3, port);
         // An AttributeContext: source (a Peer: address, socket_address), request (http), context_extensions.
         Fields attributes = Fields.NONE
                 .with(1, Fields.NONE.with(1, Fields.NONE.with(1, socketAddress)))
                 .with(4, Fields.NONE.with(2, http))
                 .with(10, entry(CheckCallReader.POLICY_EXTENSION, digest));
-        Fields answer =
-                ClientCalls.blockingUnaryCall(channel, CHECK, CallOptions.DEFAULT, Fields.NONE.with(1, attributes));
-        if (answer.equals(Fields.NONE)) {
-            throw new IllegalStateException("Check answers nothing");
-        }
+        byte[] question = Fields.NONE.with(1, attributes).toByteArray();
+        // Whether the answer is an ok_response.
+        return Fields.parse(ClientCalls.blockingUnaryCall(channel, CHECK, CallOptions.DEFAULT, question))
+                .has(3);
     }
 
     /** Of a map. */
@@ -278,29 +284,13 @@ public final class AotTraining {
         return Fields.NONE.with(1, key).with(2, value);
     }
 
-    private static MethodDescriptor<Fields, Fields> method(String service, String name, MethodType type) {
-        return MethodDescriptor.<Fields, Fields>newBuilder()
+    private static MethodDescriptor<byte[], byte[]> method(String service, String name, MethodType type) {
+        return MethodDescriptor.<byte[], byte[]>newBuilder()
                 .setType(type)
                 .setFullMethodName(MethodDescriptor.generateFullMethodName(service, name))
-                .setRequestMarshaller(new FieldsMarshaller())
-                .setResponseMarshaller(new FieldsMarshaller())
+                .setRequestMarshaller(RawMarshallers.unread())
+                .setResponseMarshaller(RawMarshallers.unread())
                 .build();
-    }
-
-    private static final class FieldsMarshaller implements Marshaller<Fields> {
-        @Override
-        public InputStream stream(Fields message) {
-            return new ByteArrayInputStream(message.toByteArray());
-        }
-
-        @Override
-        public Fields parse(InputStream message) {
-            try {
-                return Fields.parse(message.readAllBytes());
-            } catch (IOException e) {
-                throw new UncheckedIOException("not a message", e);
-            }
-        }
     }
 
     private static String token(SandboxTokenMinter minter, String id, int number) {
