@@ -53,8 +53,8 @@ public record Announcement(String principal, String method, String policy, Sandb
                 .with(POLICY, policy)
                 .with(TOKEN_ID, id)
                 .with(LINEAGE, lineage.id())
-                .with(GENERATION, lineage.generation())
-                .with(ISSUED_AT, token.issuedAt().getEpochSecond())
+                .with(GENERATION, (double) lineage.generation())
+                .with(ISSUED_AT, (double) token.issuedAt().getEpochSecond())
                 .with(KEY_ID, token.keyId());
     }
 
