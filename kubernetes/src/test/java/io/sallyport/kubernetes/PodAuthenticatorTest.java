@@ -2,8 +2,14 @@ package io.sallyport.kubernetes;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.nimbusds.jwt.JWTClaimsSet;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.NodeBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.SecretBuilder;
+import io.fabric8.kubernetes.client.dsl.PodResource;
 import io.sallyport.base.Reason;
 import io.sallyport.identity.Authenticator.Credential;
 import io.sallyport.identity.Authenticator.Outcome;
@@ -13,12 +19,14 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.Date;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -64,9 +72,8 @@ class PodAuthenticatorTest {
 
     private KubernetesSettings settings(Path kubeconfig, boolean requireOwner) {
         return new KubernetesSettings(
-                Optional.of(kubeconfig),
+                sandboxes.cluster(kubeconfig),
                 TestSandboxes.AUDIENCE,
-                Namespaces.exactly(sandboxes.namespace()),
                 Set.of(TestSandboxes.ACCOUNT, "second-account"),
                 requireOwner,
                 Duration.ofSeconds(30),
@@ -93,12 +100,7 @@ class PodAuthenticatorTest {
     @Test
     void aSecondAllowedAccountWillDo() {
         sandboxes.account("second-account");
-        Pod pod = sandboxes.pod(
-                name,
-                "second-account",
-                Map.of("openshell.io/sandbox-id", "box-" + name),
-                List.of(TestSandboxes.owner(sandboxes.sandbox(name, "box-" + name), true)));
-        assertThat(authenticate(sandboxes.token(pod))).isInstanceOf(Outcome.Authenticated.class);
+        assertThat(authenticate(ofSecondAccount())).isInstanceOf(Outcome.Authenticated.class);
     }
 
     @ParameterizedTest
@@ -126,11 +128,29 @@ class PodAuthenticatorTest {
                 return "not.a.token";
             }
         },
+        ADMINISTRATORS_TOKEN(Reason.POD_TOKEN_MALFORMED) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return test.server.adminToken();
+            }
+        },
         ANOTHER_AUDIENCE(Reason.POD_TOKEN_AUDIENCE) {
             @Override
             String token(PodAuthenticatorTest test) {
                 Pod pod = test.sandboxes.pod(test.name, "box");
                 return test.token(pod, "https://kubernetes.default.svc");
+            }
+        },
+        OF_A_SECRET_AS_IT_ONCE_WAS(Reason.POD_TOKEN_AUDIENCE) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return test.legacy(List.of());
+            }
+        },
+        ENDED_LONG_AGO(Reason.POD_TOKEN_EXPIRED) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return test.ended(Duration.ofMinutes(2));
             }
         },
         ANOTHER_NAMESPACE(Reason.POD_TOKEN_SUBJECT) {
@@ -156,6 +176,74 @@ class PodAuthenticatorTest {
                 String token = test.sandboxes.token(test.sandboxes.pod(test.name, "box"));
                 int at = token.lastIndexOf('.') + 10;
                 return token.substring(0, at) + (token.charAt(at) == 'A' ? 'B' : 'A') + token.substring(at + 1);
+            }
+        },
+        SIGNED_WITH_ANOTHER_KEY(Reason.POD_TOKEN_FORGED) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return ResignedTokens.asAForger()
+                        .change(test.sandboxes.token(test.sandboxes.pod(test.name, "box")), claims -> claims);
+            }
+        },
+        OF_ANOTHER_ISSUER(Reason.REVIEW_REFUSED) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return test.said(claims -> claims.issuer("https://another.example"));
+            }
+        },
+        OF_ANOTHER_POD_UNDER_ITS_NAME(Reason.REVIEW_REFUSED) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return test.said(claims -> claims.claim(
+                        "kubernetes.io",
+                        Map.of(
+                                "namespace", test.sandboxes.namespace(),
+                                "serviceaccount", Map.of("name", TestSandboxes.ACCOUNT, "uid", test.accountUid()),
+                                "pod", Map.of("name", test.name, "uid", "another"))));
+            }
+        },
+        ACCOUNT_DELETED(Reason.REVIEW_REFUSED) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                test.sandboxes.account("second-account");
+                String token = test.ofSecondAccount();
+                test.deleteSecondAccount();
+                return token;
+            }
+        },
+        ACCOUNT_RECREATED_UNDER_ITS_NAME(Reason.REVIEW_REFUSED) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                String token = ACCOUNT_DELETED.token(test);
+                test.sandboxes.account("second-account");
+                return token;
+            }
+        },
+        OF_A_SECRET_FOR_OUR_AUDIENCE(Reason.REVIEW_POD) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return test.legacy(List.of(TestSandboxes.AUDIENCE));
+            }
+        },
+        BOUND_TO_A_SECRET(Reason.REVIEW_POD) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return test.boundTo(test.create(new SecretBuilder()
+                        .withNewMetadata()
+                        .withName(test.name)
+                        .withNamespace(test.sandboxes.namespace())
+                        .endMetadata()
+                        .build()));
+            }
+        },
+        BOUND_TO_A_NODE(Reason.REVIEW_POD) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return test.boundTo(test.create(new NodeBuilder()
+                        .withNewMetadata()
+                        .withName("node-of-" + test.name)
+                        .endMetadata()
+                        .build()));
             }
         },
         NOT_BOUND_TO_A_POD(Reason.REVIEW_POD) {
@@ -195,21 +283,29 @@ class PodAuthenticatorTest {
                 return token;
             }
         },
-        POD_HAS_RUN_TO_ITS_END(Reason.POD_ENDED) {
+        POD_HAS_FAILED(Reason.POD_ENDED) {
             @Override
             String token(PodAuthenticatorTest test) {
-                Pod pod = test.sandboxes.pod(test.name, "box");
-                String token = test.sandboxes.token(pod);
-                test.server
-                        .admin()
-                        .pods()
-                        .inNamespace(test.sandboxes.namespace())
-                        .withName(test.name)
-                        .editStatus(running -> new io.fabric8.kubernetes.api.model.PodBuilder(running)
-                                .editStatus()
-                                .withPhase("Failed")
-                                .endStatus()
+                return test.inPhase("Failed");
+            }
+        },
+        POD_HAS_SUCCEEDED(Reason.POD_ENDED) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return test.inPhase("Succeeded");
+            }
+        },
+        POD_IS_BEING_DELETED(Reason.POD_ENDED) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                String token = test.sandboxes.token(test.sandboxes.pod(test.name, "box"));
+                test.pod()
+                        .edit(pod -> new PodBuilder(pod)
+                                .editMetadata()
+                                .addToFinalizers("example.com/wait")
+                                .endMetadata()
                                 .build());
+                test.sandboxes.deletePod(test.name);
                 return token;
             }
         },
@@ -236,12 +332,8 @@ class PodAuthenticatorTest {
             String token(PodAuthenticatorTest test) {
                 String token = test.sandboxes.token(test.sandboxes.pod(test.name, "box"));
                 assertThat(test.authenticate(token)).isInstanceOf(Outcome.Authenticated.class);
-                test.server
-                        .admin()
-                        .pods()
-                        .inNamespace(test.sandboxes.namespace())
-                        .withName(test.name)
-                        .edit(pod -> new io.fabric8.kubernetes.api.model.PodBuilder(pod)
+                test.pod()
+                        .edit(pod -> new PodBuilder(pod)
                                 .editMetadata()
                                 .addToAnnotations("openshell.io/sandbox-id", "another")
                                 .endMetadata()
@@ -343,6 +435,86 @@ class PodAuthenticatorTest {
         abstract String token(PodAuthenticatorTest test);
     }
 
+    private PodResource pod() {
+        return server.admin().pods().inNamespace(sandboxes.namespace()).withName(name);
+    }
+
+    private String inPhase(String phase) {
+        String token = sandboxes.token(sandboxes.pod(name, "box"));
+        pod().editStatus(running -> new PodBuilder(running)
+                .editStatus()
+                .withPhase(phase)
+                .endStatus()
+                .build());
+        return token;
+    }
+
+    private <T extends HasMetadata> T create(T object) {
+        return server.admin().resource(object).create();
+    }
+
+    private String boundTo(HasMetadata object) {
+        return sandboxes.token(
+                sandboxes.namespace(), TestSandboxes.ACCOUNT, object, TestSandboxes.AUDIENCE, Duration.ofHours(1));
+    }
+
+    /** A token of a pod's that is right but for one claim, as if the API server had made it. */
+    private String said(UnaryOperator<JWTClaimsSet.Builder> claims) {
+        return ResignedTokens.asTheCluster(server).change(sandboxes.token(sandboxes.pod(name, "box")), claims);
+    }
+
+    private String ended(Duration ago) {
+        return said(claims -> claims.expirationTime(Date.from(Instant.now().minus(ago))));
+    }
+
+    private String accountUid() {
+        return server.admin()
+                .serviceAccounts()
+                .inNamespace(sandboxes.namespace())
+                .withName(TestSandboxes.ACCOUNT)
+                .get()
+                .getMetadata()
+                .getUid();
+    }
+
+    private String ofSecondAccount() {
+        return sandboxes.token(sandboxes.pod(
+                name,
+                "second-account",
+                Map.of("openshell.io/sandbox-id", "box"),
+                List.of(TestSandboxes.owner(sandboxes.sandbox(name, "box"), true))));
+    }
+
+    private void deleteSecondAccount() {
+        server.admin()
+                .serviceAccounts()
+                .inNamespace(sandboxes.namespace())
+                .withName("second-account")
+                .delete();
+    }
+
+    /** The token in a Secret, as every account had one once: without an end, and for whoever asks. */
+    private String legacy(List<String> audiences) {
+        String token = said(claims -> new JWTClaimsSet.Builder()
+                .issuer("kubernetes/serviceaccount")
+                .subject("system:serviceaccount:" + sandboxes.namespace() + ":" + TestSandboxes.ACCOUNT)
+                .audience(audiences)
+                .claim("kubernetes.io/serviceaccount/namespace", sandboxes.namespace())
+                .claim("kubernetes.io/serviceaccount/secret.name", name)
+                .claim("kubernetes.io/serviceaccount/service-account.name", TestSandboxes.ACCOUNT)
+                .claim("kubernetes.io/serviceaccount/service-account.uid", accountUid()));
+        var _ = create(new SecretBuilder()
+                .withNewMetadata()
+                .withName(name)
+                .withNamespace(sandboxes.namespace())
+                .addToAnnotations("kubernetes.io/service-account.name", TestSandboxes.ACCOUNT)
+                .endMetadata()
+                .withType("kubernetes.io/service-account-token")
+                .addToStringData("token", token)
+                .build());
+        return token;
+    }
+
     private String token(Pod pod, String audience) {
         return sandboxes.token(sandboxes.namespace(), TestSandboxes.ACCOUNT, pod, audience, Duration.ofHours(1));
     }
@@ -381,6 +553,12 @@ class PodAuthenticatorTest {
 
     static Stream<Row> rows() {
         return Stream.of(Row.values());
+    }
+
+    /** Whose clock is right is for the API server to say, which grants a minute as we do. */
+    @Test
+    void aTokenThatHasJustEndedIsForTheServerToJudge() {
+        assertThat(authenticate(ended(Duration.ofSeconds(5)))).isInstanceOf(Outcome.Authenticated.class);
     }
 
     @Test

@@ -25,7 +25,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -66,17 +65,22 @@ public final class TestSandboxes {
         return namespace;
     }
 
-    /** How ext-authz is set up for them, patient enough for a loaded machine. */
+    /** How ext-authz is set up for them. */
     KubernetesSettings settings(Path kubeconfig) {
-        return new KubernetesSettings(
-                Optional.of(kubeconfig),
-                AUDIENCE,
-                Namespaces.exactly(namespace),
-                Set.of(ACCOUNT),
-                true,
-                Duration.ofSeconds(30),
-                16,
-                512);
+        return settings(cluster(kubeconfig));
+    }
+
+    KubernetesSettings settings(ClusterSettings cluster) {
+        return new KubernetesSettings(cluster, AUDIENCE, Set.of(ACCOUNT), true, Duration.ofSeconds(30), 16, 512);
+    }
+
+    /** How they are found, by somebody patient enough for a loaded machine. */
+    ClusterSettings cluster(Path kubeconfig) {
+        return cluster(new ClusterAccess.Kubeconfig(kubeconfig), Duration.ofSeconds(30));
+    }
+
+    ClusterSettings cluster(ClusterAccess access, Duration timeout) {
+        return new ClusterSettings(access, Namespaces.exactly(namespace), timeout);
     }
 
     /** The objects of a file of {@code helm/manifests}, with this namespace for the sandboxes'. */
@@ -94,17 +98,25 @@ public final class TestSandboxes {
      * @param program {@code ext-authz} or {@code token-issuer}
      */
     public Path grant(ApiServer server, String program) throws IOException {
-        return grant(server, program, server.port());
+        return grant(server, program, server.url());
     }
 
     /** Like {@link #grant(ApiServer, String)}, with a kubeconfig for another port of this machine. */
     public Path grant(ApiServer server, String program, int port) throws IOException {
+        return grant(server, program, "https://127.0.0.1:" + port);
+    }
+
+    /** Like {@link #grant(ApiServer, String)}, with a kubeconfig for another address. */
+    public Path grant(ApiServer server, String program, String url) throws IOException {
+        return server.kubeconfig(grantedToken(program), url);
+    }
+
+    /** Makes the account and the roles of a program; the account's token for the API server. */
+    public String grantedToken(String program) throws IOException {
         for (HasMetadata object : manifest(program + ".yaml")) {
             apply(object);
         }
-        return server.kubeconfig(
-                token(SYSTEM, "sallyport-" + program, null, "https://kubernetes.default.svc", Duration.ofHours(2)),
-                port);
+        return token(SYSTEM, "sallyport-" + program, null, "https://kubernetes.default.svc", Duration.ofHours(2));
     }
 
     /** Makes an object, or puts its roles' rules in the place of those there. */
@@ -208,13 +220,16 @@ public final class TestSandboxes {
         return token(namespace, pod.getSpec().getServiceAccountName(), pod, AUDIENCE, Duration.ofHours(1));
     }
 
-    /** A token of an account; bound to a pod, when there is one. */
-    public String token(String inNamespace, String account, @Nullable Pod pod, String audience, Duration lifetime) {
-        String bound = pod == null
+    /** A token of an account; bound to an object (a pod, a Secret, a node), when there is one. */
+    public String token(
+            String inNamespace, String account, @Nullable HasMetadata object, String audience, Duration lifetime) {
+        String bound = object == null
                 ? ""
-                : ",\"boundObjectRef\":{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"name\":\"%s\",\"uid\":\"%s\"}"
+                : ",\"boundObjectRef\":{\"apiVersion\":\"v1\",\"kind\":\"%s\",\"name\":\"%s\",\"uid\":\"%s\"}"
                         .formatted(
-                                pod.getMetadata().getName(), pod.getMetadata().getUid());
+                                object.getKind(),
+                                object.getMetadata().getName(),
+                                object.getMetadata().getUid());
         String answer = admin.raw(
                 "/api/v1/namespaces/" + inNamespace + "/serviceaccounts/" + account + "/token",
                 "POST",
