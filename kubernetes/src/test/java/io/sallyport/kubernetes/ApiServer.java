@@ -34,7 +34,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The programs come from {@code bin/fetch-kube-apiserver}.
  */
-public final class ApiServer implements AutoCloseable {
+public final class ApiServer implements TestCluster {
     private static final long PATIENCE_SECONDS = 120;
     private static final int BIND_TRIES = 5;
     private static final Pattern COUNTED = Pattern.compile(
@@ -89,6 +89,7 @@ public final class ApiServer implements AutoCloseable {
         return port;
     }
 
+    @Override
     public String url() {
         return "https://127.0.0.1:" + port;
     }
@@ -118,7 +119,7 @@ public final class ApiServer implements AutoCloseable {
                 .sum();
     }
 
-    /** A client that may do everything. */
+    @Override
     public KubernetesClient admin() {
         KubernetesClient client = admin;
         if (client == null) {
@@ -150,7 +151,7 @@ public final class ApiServer implements AutoCloseable {
         return kubeconfig(token, "https://127.0.0.1:" + throughPort);
     }
 
-    /** Like {@link #kubeconfig(String)}, by way of something else at this address. */
+    @Override
     public Path kubeconfig(String token, String url) throws IOException {
         Path file = Files.createTempFile(directory, "kubeconfig-", ".yaml");
         Files.writeString(file, """
@@ -165,6 +166,17 @@ public final class ApiServer implements AutoCloseable {
                 current-context: test
                 """.formatted(url, certificate(), token));
         return file;
+    }
+
+    /** It is all ours. */
+    @Override
+    public String suffix() {
+        return "";
+    }
+
+    @Override
+    public void defineSandboxes() {
+        TestSandboxes.defineSandboxes(admin());
     }
 
     /** The token of {@link #admin()}. */

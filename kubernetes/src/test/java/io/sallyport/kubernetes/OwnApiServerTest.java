@@ -11,6 +11,7 @@ import io.sallyport.identity.Authenticator.Outcome;
 import io.sallyport.kubernetes.ApiServerProxy.Manner;
 import io.sallyport.kubernetes.ApiServerProxy.Question;
 import java.time.Clock;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -102,19 +103,17 @@ class OwnApiServerTest {
                 Reason.REVIEW_ACCOUNT,
                 "system:serviceaccount:" + namespace + ":openshell-sandbox",
                 Reason.REVIEW_POD);
-        Map<String, String> tokens = new java.util.HashMap<>();
-        for (String user : rows.keySet()) {
-            tokens.put(
-                    user,
-                    cluster.change(
-                            real, claims -> claims.jwtID(UUID.randomUUID().toString())));
-            server.believe(tokens.get(user), user);
+        Map<String, Reason> expected = new HashMap<>();
+        for (Map.Entry<String, Reason> row : rows.entrySet()) {
+            String token = cluster.change(
+                    real, claims -> claims.jwtID(UUID.randomUUID().toString()));
+            server.believe(token, row.getKey());
+            expected.put(token, row.getValue());
         }
         server.kill();
         server.startAgain();
 
-        rows.forEach((user, reason) ->
-                assertThat(reason(show(tokens.get(user)))).as(user).isEqualTo(reason));
+        expected.forEach((token, reason) -> assertThat(reason(show(token))).isEqualTo(reason));
         assertThat(show(real)).isInstanceOf(Outcome.Authenticated.class);
     }
 

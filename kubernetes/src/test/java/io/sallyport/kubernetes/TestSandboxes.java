@@ -33,30 +33,31 @@ import org.jspecify.annotations.Nullable;
 public final class TestSandboxes {
     public static final String ACCOUNT = "openshell-sandbox";
     public static final String AUDIENCE = "openshell-gateway";
-    public static final String SYSTEM = "sallyport";
 
     private static final AtomicInteger NUMBERS = new AtomicInteger();
 
     private final KubernetesClient admin;
     private final String namespace;
+    private final String system;
 
-    private TestSandboxes(KubernetesClient admin, String namespace) {
+    private TestSandboxes(KubernetesClient admin, String namespace, String system) {
         this.admin = admin;
         this.namespace = namespace;
+        this.system = system;
     }
 
     /** In a new namespace, with the account of sandboxes, and with what ext-authz and the issuer may do. */
-    public static TestSandboxes prepare(ApiServer server) throws IOException {
+    public static TestSandboxes prepare(TestCluster server) throws IOException {
         return prepare(server, "sandboxes-" + NUMBERS.incrementAndGet());
     }
 
-    /** In a namespace of this name. */
-    public static TestSandboxes prepare(ApiServer server, String namespace) throws IOException {
+    /** In a namespace of this name, and of the cluster's suffix. */
+    public static TestSandboxes prepare(TestCluster server, String namespace) throws IOException {
         KubernetesClient admin = server.admin();
-        defineSandboxes(admin);
-        TestSandboxes sandboxes = new TestSandboxes(admin, namespace);
-        createNamespace(admin, namespace);
-        createNamespace(admin, SYSTEM);
+        server.defineSandboxes();
+        TestSandboxes sandboxes = new TestSandboxes(admin, namespace + server.suffix(), "sallyport" + server.suffix());
+        createNamespace(admin, sandboxes.namespace);
+        createNamespace(admin, sandboxes.system);
         sandboxes.account(ACCOUNT);
         return sandboxes;
     }
@@ -87,7 +88,8 @@ public final class TestSandboxes {
     public List<HasMetadata> manifest(String file) throws IOException {
         String text = Files.readString(
                         ApiServer.checkout().resolve("helm/manifests").resolve(file))
-                .replace("namespace: sandboxes", "namespace: " + namespace);
+                .replace("namespace: sandboxes", "namespace: " + namespace)
+                .replace("sallyport", system);
         return admin.load(new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8)))
                 .items();
     }
@@ -97,17 +99,17 @@ public final class TestSandboxes {
      *
      * @param program {@code ext-authz} or {@code token-issuer}
      */
-    public Path grant(ApiServer server, String program) throws IOException {
+    public Path grant(TestCluster server, String program) throws IOException {
         return grant(server, program, server.url());
     }
 
-    /** Like {@link #grant(ApiServer, String)}, with a kubeconfig for another port of this machine. */
+    /** Like {@link #grant(TestCluster, String)}, with a kubeconfig for another port of this machine. */
     public Path grant(ApiServer server, String program, int port) throws IOException {
         return grant(server, program, "https://127.0.0.1:" + port);
     }
 
-    /** Like {@link #grant(ApiServer, String)}, with a kubeconfig for another address. */
-    public Path grant(ApiServer server, String program, String url) throws IOException {
+    /** Like {@link #grant(TestCluster, String)}, with a kubeconfig for another address. */
+    public Path grant(TestCluster server, String program, String url) throws IOException {
         return server.kubeconfig(grantedToken(program), url);
     }
 
@@ -116,7 +118,7 @@ public final class TestSandboxes {
         for (HasMetadata object : manifest(program + ".yaml")) {
             apply(object);
         }
-        return token(SYSTEM, "sallyport-" + program, null, "https://kubernetes.default.svc", Duration.ofHours(2));
+        return token(system, system + "-" + program, null, "", Duration.ofHours(2));
     }
 
     /** Makes an object, or puts its roles' rules in the place of those there. */
@@ -136,6 +138,11 @@ public final class TestSandboxes {
 
     /** All Sandboxes of this namespace. */
     public MixedOperation<GenericKubernetesResource, ?, Resource<GenericKubernetesResource>> resources(String version) {
+        return resources(admin, version);
+    }
+
+    static MixedOperation<GenericKubernetesResource, ?, Resource<GenericKubernetesResource>> resources(
+            KubernetesClient admin, String version) {
         return admin.genericKubernetesResources(new ResourceDefinitionContext.Builder()
                 .withGroup("agents.x-k8s.io")
                 .withVersion(version)
@@ -200,6 +207,8 @@ public final class TestSandboxes {
                         .withOwnerReferences(new ArrayList<>(owners))
                         .endMetadata()
                         .withNewSpec()
+                        // Where there is a scheduler, it lets it lie.
+                        .withSchedulerName("nobody")
                         .withServiceAccountName(account)
                         .withAutomountServiceAccountToken(false)
                         .addNewContainer()
@@ -220,7 +229,12 @@ public final class TestSandboxes {
         return token(namespace, pod.getSpec().getServiceAccountName(), pod, AUDIENCE, Duration.ofHours(1));
     }
 
-    /** A token of an account; bound to an object (a pod, a Secret, a node), when there is one. */
+    /**
+     * A token of an account.
+     *
+     * @param object a pod, a Secret or a node that it is bound to, if any
+     * @param audience empty for the API server itself
+     */
     public String token(
             String inNamespace, String account, @Nullable HasMetadata object, String audience, Duration lifetime) {
         String bound = object == null
@@ -233,8 +247,8 @@ public final class TestSandboxes {
         String answer = admin.raw(
                 "/api/v1/namespaces/" + inNamespace + "/serviceaccounts/" + account + "/token",
                 "POST",
-                "{\"apiVersion\":\"authentication.k8s.io/v1\",\"kind\":\"TokenRequest\",\"spec\":{\"audiences\":[\"%s\"],\"expirationSeconds\":%d%s}}"
-                        .formatted(audience, lifetime.toSeconds(), bound));
+                "{\"apiVersion\":\"authentication.k8s.io/v1\",\"kind\":\"TokenRequest\",\"spec\":{\"audiences\":[%s],\"expirationSeconds\":%d%s}}"
+                        .formatted(audience.isEmpty() ? "" : "\"" + audience + "\"", lifetime.toSeconds(), bound));
         GenericKubernetesResource request =
                 admin.getKubernetesSerialization().unmarshal(answer, GenericKubernetesResource.class);
         return (String) java.util.Objects.requireNonNull(request.get("status", "token"));
