@@ -72,7 +72,10 @@ public final class ApiServer implements TestCluster {
      * @param flags more of them for the API server
      */
     public static ApiServer start(String... flags) throws IOException, InterruptedException {
-        ApiServer server = new ApiServer(programs(), Files.createTempDirectory("sallyport-apiserver-"), List.of(flags));
+        ApiServer server = new ApiServer(
+                programs("KUBE_APISERVER", "fetch-kube-apiserver"),
+                Files.createTempDirectory("sallyport-apiserver-"),
+                List.of(flags));
         try {
             server.writeFiles();
             server.startEtcd();
@@ -326,18 +329,19 @@ public final class ApiServer implements TestCluster {
         return new Guarded(process, new ProcessBuilder("sh", "-c", "read _; kill -KILL " + process.pid()).start());
     }
 
-    private static Path programs() throws IOException, InterruptedException {
-        String given = System.getenv("KUBE_APISERVER");
+    /** Where the environment says, or else where a script of {@code bin/} says, which builds it first if it must. */
+    static Path programs(String variable, String script) throws IOException, InterruptedException {
+        String given = System.getenv(variable);
         if (given != null && !given.isEmpty()) {
             return Path.of(given);
         }
-        Path script = checkout().resolve("bin/fetch-kube-apiserver");
-        Process fetch = new ProcessBuilder(script.toString())
+        Process fetch = new ProcessBuilder(
+                        checkout().resolve("bin").resolve(script).toString())
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
         String path = new String(fetch.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
         if (fetch.waitFor() != 0) {
-            throw new IOException(script + " found and built no API server; see above");
+            throw new IOException("bin/" + script + " found and built nothing; see above");
         }
         return Path.of(path);
     }

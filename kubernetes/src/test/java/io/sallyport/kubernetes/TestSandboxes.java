@@ -9,8 +9,6 @@ import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.ServiceAccountBuilder;
 import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinition;
-import io.fabric8.kubernetes.api.model.rbac.ClusterRole;
-import io.fabric8.kubernetes.api.model.rbac.ClusterRoleBinding;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.MixedOperation;
@@ -18,8 +16,8 @@ import io.fabric8.kubernetes.client.dsl.Resource;
 import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -27,12 +25,16 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** Namespaces, accounts, Sandboxes, pods and tokens on an API server, as a controller and a kubelet would make them. */
 public final class TestSandboxes {
     public static final String ACCOUNT = "openshell-sandbox";
     public static final String AUDIENCE = "openshell-gateway";
+
+    /** Where our programs run, and what the chart is installed as; with the cluster's suffix. */
+    private static final String SYSTEM = "sallyport";
 
     private static final AtomicInteger NUMBERS = new AtomicInteger();
 
@@ -55,7 +57,7 @@ public final class TestSandboxes {
     public static TestSandboxes prepare(TestCluster server, String namespace) throws IOException {
         KubernetesClient admin = server.admin();
         server.defineSandboxes();
-        TestSandboxes sandboxes = new TestSandboxes(admin, namespace + server.suffix(), "sallyport" + server.suffix());
+        TestSandboxes sandboxes = new TestSandboxes(admin, namespace + server.suffix(), SYSTEM + server.suffix());
         createNamespace(admin, sandboxes.namespace);
         createNamespace(admin, sandboxes.system);
         sandboxes.account(ACCOUNT);
@@ -84,14 +86,35 @@ public final class TestSandboxes {
         return new ClusterSettings(access, Namespaces.exactly(namespace), timeout);
     }
 
-    /** The objects of a file of {@code helm/manifests}, with this namespace for the sandboxes'. */
-    public List<HasMetadata> manifest(String file) throws IOException {
-        String text = Files.readString(
-                        ApiServer.checkout().resolve("helm/manifests").resolve(file))
-                .replace("namespace: sandboxes", "namespace: " + namespace)
-                .replace("sallyport", system);
+    /** The objects of a template of the chart, with this namespace for the sandboxes'. */
+    public List<HasMetadata> manifest(String template) throws IOException {
+        String text = Chart.OBJECTS.stream()
+                .filter(object -> object.contains("# Source: sallyport/templates/" + template + "\n"))
+                .map(object -> object.replace(Chart.SANDBOXES, namespace).replace(SYSTEM, system))
+                .collect(Collectors.joining("---"));
         return admin.load(new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8)))
                 .items();
+    }
+
+    /** The chart with everything in it; rendered once for all tests. */
+    private static final class Chart {
+        static final String SANDBOXES = "in-place-of-the-sandboxes-namespace";
+        static final List<String> OBJECTS = objects();
+
+        private static List<String> objects() {
+            try {
+                return Helm.find().template(SYSTEM, SYSTEM, """
+                        sandboxes: {namespaces: [%s], serviceAccount: {name: %s}, audience: %s}
+                        issuer: {records: kubernetes}
+                        example: {enabled: true, image: sandbox-image, endpoint: 'https://gateway.sallyport.svc:8080'}
+                        """.formatted(SANDBOXES, ACCOUNT, AUDIENCE));
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new IllegalStateException(e);
+            }
+        }
     }
 
     /**
@@ -311,11 +334,5 @@ public final class TestSandboxes {
         } catch (KubernetesClientException e) {
             return false;
         }
-    }
-
-    /** Takes a program's cluster-wide rights away. */
-    public void revoke(String clusterRole) {
-        admin.resources(ClusterRoleBinding.class).withName(clusterRole).delete();
-        admin.resources(ClusterRole.class).withName(clusterRole).delete();
     }
 }
