@@ -35,15 +35,40 @@ public final class ApiServer implements AutoCloseable {
     private static final int BIND_TRIES = 5;
 
     /** A process, and the one that ends it should this JVM be killed. */
-    private record Guarded(Process process, Process guard) {
+    record Guarded(Process process, Process guard) {
         void kill() throws InterruptedException {
             process.destroyForcibly().waitFor();
             guard.destroyForcibly();
         }
     }
 
+    /**
+     * Where it listens, and what it does besides.
+     *
+     * @param address of this machine
+     * @param port 0: any that is free
+     * @param flags of the API server
+     * @param users lines of its file of tokens
+     */
+    record Manner(String address, int port, List<String> flags, List<String> users) {
+        /** By itself, on loopback. */
+        static final Manner ALONE = new Manner(
+                "127.0.0.1", 0, List.of("--authorization-mode=RBAC", "--endpoint-reconciler-type=none"), List.of());
+
+        Manner {
+            flags = List.copyOf(flags);
+            users = List.copyOf(users);
+        }
+
+        @Override
+        public String toString() {
+            return address; // the users are tokens
+        }
+    }
+
     private final Path programs;
     private final Path directory;
+    private final Manner manner;
     private final String adminToken = UUID.randomUUID().toString();
     private int port;
     private int etcdPort;
@@ -52,14 +77,22 @@ public final class ApiServer implements AutoCloseable {
     private @Nullable KubernetesClient admin;
     private @Nullable RuntimeException unready;
 
-    private ApiServer(Path programs, Path directory) {
+    private ApiServer(Path programs, Path directory, Manner manner) {
         this.programs = programs;
         this.directory = directory;
+        this.manner = manner;
     }
 
     /** Starts both, on free ports of loopback; returns when the API server is ready. */
     public static ApiServer start() throws IOException, InterruptedException {
-        ApiServer server = new ApiServer(programs(), Files.createTempDirectory("sallyport-apiserver-"));
+        return start(Manner.ALONE);
+    }
+
+    static ApiServer start(Manner manner) throws IOException, InterruptedException {
+        ApiServer server = new ApiServer(
+                programs("KUBE_APISERVER", "fetch-kube-apiserver"),
+                Files.createTempDirectory("sallyport-apiserver-"),
+                manner);
         try {
             server.writeFiles();
             server.startEtcd();
@@ -77,7 +110,7 @@ public final class ApiServer implements AutoCloseable {
     }
 
     public String url() {
-        return "https://127.0.0.1:" + port;
+        return "https://" + manner.address() + ":" + port;
     }
 
     /** The certificates that the server's is checked against. */
@@ -124,13 +157,13 @@ public final class ApiServer implements AutoCloseable {
                 apiVersion: v1
                 kind: Config
                 clusters:
-                - {name: test, cluster: {server: "https://127.0.0.1:%d", certificate-authority: "%s"}}
+                - {name: test, cluster: {server: "https://%s:%d", certificate-authority: "%s"}}
                 users:
                 - {name: test, user: {token: "%s"}}
                 contexts:
                 - {name: test, context: {cluster: test, user: test}}
                 current-context: test
-                """.formatted(throughPort, certificate(), token));
+                """.formatted(manner.address(), throughPort, certificate(), token));
         return file;
     }
 
@@ -171,7 +204,9 @@ public final class ApiServer implements AutoCloseable {
                 pem("PRIVATE KEY", keys.getPrivate().getEncoded()));
         Files.writeString(
                 directory.resolve("sa.pub"), pem("PUBLIC KEY", keys.getPublic().getEncoded()));
-        Files.writeString(directory.resolve("tokens.csv"), adminToken + ",admin,admin,\"system:masters\"\n");
+        Files.writeString(
+                directory.resolve("tokens.csv"),
+                adminToken + ",admin,admin,\"system:masters\"\n" + String.join("\n", manner.users()) + "\n");
     }
 
     private static String pem(String kind, byte[] der) {
@@ -186,7 +221,7 @@ public final class ApiServer implements AutoCloseable {
             etcdPort = freePort();
             int peerPort = freePort();
             Guarded started = run(
-                    "etcd",
+                    programs.resolve("etcd"),
                     List.of(
                             "--data-dir=" + directory.resolve("etcd"),
                             "--unsafe-no-fsync",
@@ -209,7 +244,7 @@ public final class ApiServer implements AutoCloseable {
 
     private void startOnAFreePort() throws IOException, InterruptedException {
         for (int i = 0; ; i++) {
-            port = freePort();
+            port = manner.port() == 0 ? freePort() : manner.port();
             startServer();
             try {
                 awaitReady();
@@ -223,21 +258,19 @@ public final class ApiServer implements AutoCloseable {
     }
 
     private void startServer() throws IOException {
-        server = run(
-                "kube-apiserver",
-                List.of(
-                        "--etcd-servers=http://127.0.0.1:" + etcdPort,
-                        "--bind-address=127.0.0.1",
-                        "--secure-port=" + port,
-                        "--endpoint-reconciler-type=none",
-                        "--cert-dir=" + directory.resolve("certs"),
-                        "--token-auth-file=" + directory.resolve("tokens.csv"),
-                        "--authorization-mode=RBAC",
-                        "--service-account-issuer=https://kubernetes.default.svc",
-                        "--service-account-signing-key-file=" + directory.resolve("sa.key"),
-                        "--service-account-key-file=" + directory.resolve("sa.pub"),
-                        "--service-cluster-ip-range=10.96.0.0/16",
-                        "--shutdown-delay-duration=0s"));
+        List<String> arguments = new ArrayList<>(List.of(
+                "--etcd-servers=http://127.0.0.1:" + etcdPort,
+                "--bind-address=" + manner.address(),
+                "--secure-port=" + port,
+                "--cert-dir=" + directory.resolve("certs"),
+                "--token-auth-file=" + directory.resolve("tokens.csv"),
+                "--service-account-issuer=https://kubernetes.default.svc",
+                "--service-account-signing-key-file=" + signingKey(),
+                "--service-account-key-file=" + directory.resolve("sa.pub"),
+                "--service-cluster-ip-range=10.96.0.0/16",
+                "--shutdown-delay-duration=0s"));
+        arguments.addAll(manner.flags());
+        server = run(programs.resolve("kube-apiserver"), arguments);
     }
 
     private void awaitReady() throws IOException, InterruptedException {
@@ -263,35 +296,38 @@ public final class ApiServer implements AutoCloseable {
         }
     }
 
-    private String log(String program) throws IOException {
+    /** The end of what a program that {@link #run} started has said. */
+    String log(String program) throws IOException {
         List<String> lines = Files.readAllLines(directory.resolve(program + ".log"));
         return String.join("\n", lines.subList(Math.max(0, lines.size() - 40), lines.size()));
     }
 
-    private Guarded run(String program, List<String> arguments) throws IOException {
-        List<String> command = new ArrayList<>(List.of(programs.resolve(program).toString()));
+    /** Starts a program whose output is kept with the API server's. */
+    Guarded run(Path program, List<String> arguments) throws IOException {
+        List<String> command = new ArrayList<>(List.of(program.toString()));
         command.addAll(arguments);
         Process process = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(
-                        directory.resolve(program + ".log").toFile()))
+                        directory.resolve(program.getFileName() + ".log").toFile()))
                 .start();
         // Should this JVM be killed, its end of the pipe closes, and no server stays behind.
         return new Guarded(process, new ProcessBuilder("sh", "-c", "read _; kill -KILL " + process.pid()).start());
     }
 
-    private static Path programs() throws IOException, InterruptedException {
-        String given = System.getenv("KUBE_APISERVER");
+    /** The folder that a variable names, or else that a script of bin/ prints. */
+    static Path programs(String variable, String fetcher) throws IOException, InterruptedException {
+        String given = System.getenv(variable);
         if (given != null && !given.isEmpty()) {
             return Path.of(given);
         }
-        Path script = checkout().resolve("bin/fetch-kube-apiserver");
+        Path script = checkout().resolve("bin").resolve(fetcher);
         Process fetch = new ProcessBuilder(script.toString())
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
         String path = new String(fetch.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
         if (fetch.waitFor() != 0) {
-            throw new IOException(script + " found and built no API server; see above");
+            throw new IOException(script + " found and built nothing; see above");
         }
         return Path.of(path);
     }
