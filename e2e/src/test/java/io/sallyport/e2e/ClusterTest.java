@@ -53,8 +53,8 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Pods of a real kubelet, which projects their tokens, call through Envoy from a network of their own, as the manifests in
- * {@code helm/manifests} have them.
+ * Pods of a real kubelet, which projects their tokens, call through Envoy from a network of their own. They are the chart's
+ * example, and ext-authz has the chart's rights.
  */
 @EnabledIfSystemProperty(named = "cluster", matches = "true", disabledReason = "opt-in: ./test --cluster")
 @ExtendWith(Arenas.Resolver.class)
@@ -271,6 +271,7 @@ class ClusterTest {
                 .endMetadata()
                 .withNewSpec()
                 .withServiceAccountName("sallyport-ext-authz")
+                .withAutomountServiceAccountToken(true)
                 .addNewContainer()
                 .withName("ext-authz")
                 .withImage(Node.IMAGE)
@@ -302,7 +303,7 @@ class ClusterTest {
         var _ = arena.admit(KnownSandbox.parse(id));
     }
 
-    /** The example of {@code helm/manifests} with this id, and with what the example leaves to others: image, owner, addresses. */
+    /** The chart's example with this id, and with what the example leaves to others: image, owner, addresses. */
     private Pod sandboxPod(String id) throws IOException {
         Pod example = null;
         for (HasMetadata object : sandboxes.manifest("sandbox.yaml")) {

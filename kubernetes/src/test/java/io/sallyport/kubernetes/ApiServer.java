@@ -315,19 +315,19 @@ public final class ApiServer implements AutoCloseable {
         return new Guarded(process, new ProcessBuilder("sh", "-c", "read _; kill -KILL " + process.pid()).start());
     }
 
-    /** The folder that a variable names, or else that a script of bin/ prints. */
-    static Path programs(String variable, String fetcher) throws IOException, InterruptedException {
+    /** Where the environment says, or else where a script of {@code bin/} says, which builds it first if it must. */
+    static Path programs(String variable, String script) throws IOException, InterruptedException {
         String given = System.getenv(variable);
         if (given != null && !given.isEmpty()) {
             return Path.of(given);
         }
-        Path script = checkout().resolve("bin").resolve(fetcher);
-        Process fetch = new ProcessBuilder(script.toString())
+        Process fetch = new ProcessBuilder(
+                        checkout().resolve("bin").resolve(script).toString())
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
         String path = new String(fetch.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
         if (fetch.waitFor() != 0) {
-            throw new IOException(script + " found and built nothing; see above");
+            throw new IOException("bin/" + script + " found and built nothing; see above");
         }
         return Path.of(path);
     }

@@ -16,10 +16,7 @@ import io.netty.channel.EventLoopGroup;
 import io.sallyport.base.net.Endpoint;
 import io.sallyport.base.net.GrpcChannels;
 import io.sallyport.base.net.GrpcServers;
-import java.io.ByteArrayInputStream;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
+import io.sallyport.base.net.RawMarshallers;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -29,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 final class Client implements AutoCloseable {
     private static final Metadata.Key<String> AUTHORIZATION =
             Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
-    private static final Bytes BYTES = new Bytes();
+    private static final MethodDescriptor.Marshaller<byte[]> BYTES = RawMarshallers.unread();
 
     private final ManagedChannel channel;
     private final Runnable end;
@@ -149,21 +146,5 @@ final class Client implements AutoCloseable {
     public void close() {
         channel.shutdownNow();
         end.run();
-    }
-
-    private static final class Bytes implements MethodDescriptor.Marshaller<byte[]> {
-        @Override
-        public InputStream stream(byte[] value) {
-            return new ByteArrayInputStream(value);
-        }
-
-        @Override
-        public byte[] parse(InputStream stream) {
-            try {
-                return stream.readAllBytes();
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-        }
     }
 }
