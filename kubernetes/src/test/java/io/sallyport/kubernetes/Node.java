@@ -145,7 +145,7 @@ public final class Node implements AutoCloseable {
                 kubernetes.resolve("kube-controller-manager"),
                 List.of(
                         "--kubeconfig=" + kubeconfig("system:kube-controller-manager", tokens),
-                        "--service-account-private-key-file=" + server.signingKey(),
+                        "--service-account-private-key-file=" + server.signingKeyFile(),
                         "--root-ca-file=" + server.certificate(),
                         "--use-service-account-credentials",
                         "--leader-elect=false",
