@@ -252,9 +252,7 @@ public final class ApiServer implements TestCluster {
         Files.createDirectory(
                 directory.resolve("certs"),
                 PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-        Files.writeString(
-                signingKeyFile(),
-                pem("PRIVATE KEY", keys.getPrivate().getEncoded()));
+        Files.writeString(signingKeyFile(), pem("PRIVATE KEY", keys.getPrivate().getEncoded()));
         Files.writeString(
                 directory.resolve("sa.pub"), pem("PUBLIC KEY", keys.getPublic().getEncoded()));
         Files.writeString(
