@@ -12,6 +12,7 @@ import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
 import io.grpc.Status;
 import io.grpc.Status.Code;
 import io.grpc.stub.StreamObserver;
+import io.netty.handler.codec.http2.DefaultHttp2Headers;
 import io.sallyport.envoyconfig.FakeStreamGuard.Guarded;
 import io.sallyport.envoyconfig.RawHttp2.Answer;
 import io.sallyport.envoyconfig.RawHttp2.Call;
@@ -19,7 +20,10 @@ import io.sallyport.envoyconfig.RecordingUpstream.Arrival;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.Objects;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -297,6 +301,20 @@ class EnvoyStreamsTest extends OnOneEnvoy {
         assertThat(arrival().body()).isEmpty();
     }
 
+    /** Envoy keeps trailers behind what is held: they pass with it, or end with it. */
+    @Test
+    void trailersWithinAMessageReleaseNothingAndEndWithIt() throws Exception {
+        live.guard().holdsBodies();
+        Call call = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false).data(LiveEnvoy.ALPHA, false);
+        live.guard().only().awaitBody(LiveEnvoy.ALPHA.length);
+        call.trailers(new DefaultHttp2Headers(false).set("x-anything", "else"));
+
+        assertThat(call.answer().grpcStatus()).isEqualTo(Code.DEADLINE_EXCEEDED.value());
+        arrival().awaitReset();
+        assertThat(arrival().body()).isEmpty();
+        assertThat(arrival().trailers()).isEmpty();
+    }
+
     @Test
     void aClientThatGoesAwayEndsItsStreamOnBothSides() throws Exception {
         Call call = opened(Moment.IDLE);
@@ -408,6 +426,78 @@ class EnvoyStreamsTest extends OnOneEnvoy {
     }
 
     // How many.
+
+    /**
+     * A gateway that counts resets, as Netty's does, gives up the connection of who breaks off 200 calls; nobody else's
+     * calls are on it.
+     */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {ProbePolicy.SANDBOX, ProbePolicy.SANDBOX_BIDI, ProbePolicy.SANDBOX_TUNNEL, ProbePolicy.USER})
+    void whoMakesTheGatewayHangUpLosesNobodyElsesCalls(String path) throws Exception {
+        live.gateway().silent(true);
+        Call quiet = client.open(grpc(path), false).data(LiveEnvoy.ALPHA, true);
+        live.gateway().awaitArrivals(1);
+        try (RawHttp2 attacker = live.connect()) {
+            int connections = Integer.MAX_VALUE;
+            for (int calls = 2; live.gateway().connectionsSoFar() <= connections; calls++) {
+                assertThat(calls).as("calls that were broken off").isLessThan(400);
+                Call brokenOff = attacker.open(grpc(path), false).data(LiveEnvoy.ALPHA, true);
+                live.gateway().awaitArrivals(calls);
+                connections = Math.min(connections, live.gateway().connectionsSoFar());
+                brokenOff.cancel();
+            }
+        }
+        live.gateway().silent(false);
+
+        assertThat(client.call(grpc(path), LiveEnvoy.ALPHA).grpcStatus()).isZero();
+        assertThat(quiet.answered()).isFalse();
+    }
+
+    /** All checks share a connection, all guards another: ext-authz counts no resets. */
+    @ParameterizedTest
+    @ValueSource(strings = {ProbePolicy.SANDBOX, ProbePolicy.SANDBOX_BIDI})
+    void callsThatAreBrokenOffWhileTheyAreCheckedDisturbNobodysCheck(String path) throws Exception {
+        BlockingQueue<StreamObserver<CheckResponse>> checks = new LinkedBlockingQueue<>();
+        live.extAuthz().decide(checks::add);
+        breakOff(checks, path, 190);
+        Call quiet = client.open(grpc(path), false).data(LiveEnvoy.ALPHA, true);
+        StreamObserver<CheckResponse> check = next(checks);
+        breakOff(checks, path, 30);
+        assertThat(quiet.answered()).isFalse();
+        FakeExtAuthz.allow(check);
+
+        assertThat(quiet.answer().grpcStatus()).isZero();
+    }
+
+    private void breakOff(BlockingQueue<StreamObserver<CheckResponse>> checks, String path, int calls)
+            throws Exception {
+        try (RawHttp2 attacker = live.connect()) {
+            for (int i = 0; i < calls; i++) {
+                Call brokenOff = attacker.open(grpc(path), false).data(LiveEnvoy.ALPHA, true);
+                var _ = next(checks);
+                brokenOff.cancel();
+            }
+        }
+    }
+
+    private static StreamObserver<CheckResponse> next(BlockingQueue<StreamObserver<CheckResponse>> checks)
+            throws InterruptedException {
+        return Objects.requireNonNull(checks.poll(60, TimeUnit.SECONDS), "no check came");
+    }
+
+    /** Envoy does not close them with their clients', so their idleness must. */
+    @Test
+    void connectionsToTheGatewayGoWithTheirClients() throws Exception {
+        for (int i = 0; i < 30; i++) {
+            try (RawHttp2 brief = live.connect()) {
+                assertThat(brief.call(grpc(ProbePolicy.SANDBOX), LiveEnvoy.ALPHA)
+                                .grpcStatus())
+                        .isZero();
+            }
+        }
+        live.gateway().awaitNoConnection();
+    }
 
     @Test
     void streamsHaveAShareOfTheirOwn() throws Exception {
