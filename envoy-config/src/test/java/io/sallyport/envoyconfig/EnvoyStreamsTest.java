@@ -35,6 +35,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class EnvoyStreamsTest extends OnOneEnvoy {
     private static final int LIMIT = 1 << 20;
     private static final int DATA_FRAME = 16 << 10;
+    private static final int WINDOW = 64 << 10;
 
     @Override
     SettingsText settings() {
@@ -42,8 +43,12 @@ class EnvoyStreamsTest extends OnOneEnvoy {
     }
 
     private static void send(Call call, byte[] bytes) {
-        for (int from = 0; from < bytes.length; from += DATA_FRAME) {
-            call.data(Arrays.copyOfRange(bytes, from, Math.min(bytes.length, from + DATA_FRAME)), false);
+        send(call, bytes, DATA_FRAME);
+    }
+
+    private static void send(Call call, byte[] bytes, int frame) {
+        for (int from = 0; from < bytes.length; from += frame) {
+            call.data(Arrays.copyOfRange(bytes, from, Math.min(bytes.length, from + frame)), false);
         }
     }
 
@@ -108,12 +113,28 @@ class EnvoyStreamsTest extends OnOneEnvoy {
 
     // How much is held.
 
+    /** What a client writes at once comes at once: fewer pieces, of which each costs a way to the guard and back. */
     @Test
-    void theLargestMessageComesWholeBeforeAByteOfItGoesOn() throws Exception {
+    void aFrameMayBeAsLargeAsTheWindow() throws Exception {
+        live.guard().holdsBodies();
+        Call call = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false).data(LiveEnvoy.ALPHA, false);
+        Guarded guarded = live.guard().only();
+        guarded.awaitBody(LiveEnvoy.ALPHA.length);
+        live.gateway().awaitArrivals(1);
+        byte[] large = new byte[3 * DATA_FRAME];
+        call.data(large, false);
+
+        guarded.awaitBody(LiveEnvoy.ALPHA.length + (long) large.length);
+        assertThat(guarded.largestPiece()).isEqualTo(large.length);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {DATA_FRAME, WINDOW})
+    void theLargestMessageComesWholeBeforeAByteOfItGoesOn(int frame) throws Exception {
         live.guard().holdsBodies();
         byte[] message = frame(new byte[LIMIT]);
         Call call = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false);
-        send(call, message);
+        send(call, message, frame);
         Guarded guarded = live.guard().only();
 
         guarded.awaitBody(message.length);
@@ -125,13 +146,14 @@ class EnvoyStreamsTest extends OnOneEnvoy {
     }
 
     /** A client that writes without end: Envoy reads what a message needs, and no more. */
-    @Test
-    void whatIsHeldIsBounded() throws Exception {
+    @ParameterizedTest
+    @ValueSource(ints = {DATA_FRAME, WINDOW})
+    void whatIsHeldIsBounded(int frame) throws Exception {
         live.guard().holdsBodies();
         Call call = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false);
-        send(call, frame(new byte[8 * LIMIT]));
+        send(call, frame(new byte[8 * LIMIT]), frame);
         Guarded guarded = live.guard().only();
-        int most = StreamGuard.heldBytes(LIMIT) + (64 << 10) + DATA_FRAME;
+        int most = StreamGuard.heldBytes(LIMIT) + WINDOW + frame;
 
         guarded.awaitBody(StreamGuard.heldBytes(LIMIT));
         // Whatever else there was to come has come before the answer to a call that began later on the same connection.
