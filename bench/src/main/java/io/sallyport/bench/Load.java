@@ -6,10 +6,7 @@ import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
-import java.io.ByteArrayInputStream;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
+import io.sallyport.base.net.RawMarshallers;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
@@ -85,8 +82,8 @@ final class Load {
         this.method = MethodDescriptor.<byte[], byte[]>newBuilder()
                 .setType(MethodDescriptor.MethodType.UNARY)
                 .setFullMethodName(method)
-                .setRequestMarshaller(new Bytes())
-                .setResponseMarshaller(new Bytes())
+                .setRequestMarshaller(RawMarshallers.unread())
+                .setResponseMarshaller(RawMarshallers.unread())
                 .build();
         this.inFlight = inFlight;
         this.good = good;
@@ -191,22 +188,6 @@ final class Load {
             public void onClose(Status status, Metadata trailers) {
                 answered(since, answer, status);
                 next(caller, answer);
-            }
-        }
-    }
-
-    private static final class Bytes implements MethodDescriptor.Marshaller<byte[]> {
-        @Override
-        public InputStream stream(byte[] value) {
-            return new ByteArrayInputStream(value);
-        }
-
-        @Override
-        public byte[] parse(InputStream stream) {
-            try {
-                return stream.readAllBytes();
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
             }
         }
     }

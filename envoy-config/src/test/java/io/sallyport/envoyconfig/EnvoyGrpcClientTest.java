@@ -13,10 +13,7 @@ import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.ClientCalls;
-import java.io.ByteArrayInputStream;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
+import io.sallyport.base.net.RawMarshallers;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
@@ -107,27 +104,11 @@ class EnvoyGrpcClientTest {
         MethodDescriptor<byte[], byte[]> method = MethodDescriptor.<byte[], byte[]>newBuilder()
                 .setType(MethodType.UNARY)
                 .setFullMethodName(path.substring(1))
-                .setRequestMarshaller(new Bytes())
-                .setResponseMarshaller(new Bytes())
+                .setRequestMarshaller(RawMarshallers.unread())
+                .setResponseMarshaller(RawMarshallers.unread())
                 .build();
         byte[] answer = ClientCalls.blockingUnaryCall(
                 channel, method, CallOptions.DEFAULT.withDeadlineAfter(15, TimeUnit.SECONDS), message);
         return new String(answer, StandardCharsets.UTF_8);
-    }
-
-    private static final class Bytes implements MethodDescriptor.Marshaller<byte[]> {
-        @Override
-        public InputStream stream(byte[] value) {
-            return new ByteArrayInputStream(value);
-        }
-
-        @Override
-        public byte[] parse(InputStream stream) {
-            try {
-                return stream.readAllBytes();
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-        }
     }
 }

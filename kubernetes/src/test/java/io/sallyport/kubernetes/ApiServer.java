@@ -59,7 +59,8 @@ public final class ApiServer implements AutoCloseable {
 
     /** Starts both, on free ports of loopback; returns when the API server is ready. */
     public static ApiServer start() throws IOException, InterruptedException {
-        ApiServer server = new ApiServer(programs(), Files.createTempDirectory("sallyport-apiserver-"));
+        ApiServer server = new ApiServer(
+                programs("KUBE_APISERVER", "fetch-kube-apiserver"), Files.createTempDirectory("sallyport-apiserver-"));
         try {
             server.writeFiles();
             server.startEtcd();
@@ -280,18 +281,19 @@ public final class ApiServer implements AutoCloseable {
         return new Guarded(process, new ProcessBuilder("sh", "-c", "read _; kill -KILL " + process.pid()).start());
     }
 
-    private static Path programs() throws IOException, InterruptedException {
-        String given = System.getenv("KUBE_APISERVER");
+    /** Where the environment says, or else where a script of {@code bin/} says, which builds it first if it must. */
+    static Path programs(String variable, String script) throws IOException, InterruptedException {
+        String given = System.getenv(variable);
         if (given != null && !given.isEmpty()) {
             return Path.of(given);
         }
-        Path script = checkout().resolve("bin/fetch-kube-apiserver");
-        Process fetch = new ProcessBuilder(script.toString())
+        Process fetch = new ProcessBuilder(
+                        checkout().resolve("bin").resolve(script).toString())
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
         String path = new String(fetch.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
         if (fetch.waitFor() != 0) {
-            throw new IOException(script + " found and built no API server; see above");
+            throw new IOException("bin/" + script + " found and built nothing; see above");
         }
         return Path.of(path);
     }

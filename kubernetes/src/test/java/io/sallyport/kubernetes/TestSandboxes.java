@@ -9,8 +9,6 @@ import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.ServiceAccountBuilder;
 import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinition;
-import io.fabric8.kubernetes.api.model.rbac.ClusterRole;
-import io.fabric8.kubernetes.api.model.rbac.ClusterRoleBinding;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.MixedOperation;
@@ -18,8 +16,8 @@ import io.fabric8.kubernetes.client.dsl.Resource;
 import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -28,6 +26,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** Namespaces, accounts, Sandboxes, pods and tokens on an API server, as a controller and a kubelet would make them. */
@@ -79,13 +78,35 @@ public final class TestSandboxes {
                 512);
     }
 
-    /** The objects of a file of {@code helm/manifests}, with this namespace for the sandboxes'. */
-    public List<HasMetadata> manifest(String file) throws IOException {
-        String text = Files.readString(
-                        ApiServer.checkout().resolve("helm/manifests").resolve(file))
-                .replace("namespace: sandboxes", "namespace: " + namespace);
+    /** The objects of a template of the chart, with this namespace for the sandboxes'. */
+    public List<HasMetadata> manifest(String template) throws IOException {
+        String text = Chart.OBJECTS.stream()
+                .filter(object -> object.contains("# Source: sallyport/templates/" + template + "\n"))
+                .map(object -> object.replace(Chart.SANDBOXES, namespace))
+                .collect(Collectors.joining("---"));
         return admin.load(new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8)))
                 .items();
+    }
+
+    /** The chart with everything in it; rendered once for all tests. */
+    private static final class Chart {
+        static final String SANDBOXES = "in-place-of-the-sandboxes-namespace";
+        static final List<String> OBJECTS = objects();
+
+        private static List<String> objects() {
+            try {
+                return Helm.find().template(SYSTEM, SYSTEM, """
+                        sandboxes: {namespaces: [%s], serviceAccount: {name: %s}, audience: %s}
+                        issuer: {records: kubernetes}
+                        example: {enabled: true, image: sandbox-image, endpoint: 'https://gateway.sallyport.svc:8080'}
+                        """.formatted(SANDBOXES, ACCOUNT, AUDIENCE));
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new IllegalStateException(e);
+            }
+        }
     }
 
     /**
@@ -282,11 +303,5 @@ public final class TestSandboxes {
         } catch (KubernetesClientException e) {
             return false;
         }
-    }
-
-    /** Takes a program's cluster-wide rights away. */
-    public void revoke(String clusterRole) {
-        admin.resources(ClusterRoleBinding.class).withName(clusterRole).delete();
-        admin.resources(ClusterRole.class).withName(clusterRole).delete();
     }
 }

@@ -2,12 +2,14 @@ package io.sallyport.base.net;
 
 import io.grpc.KnownLength;
 import io.grpc.MethodDescriptor.Marshaller;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.util.function.Function;
 import java.util.function.Supplier;
 
-/** gRPC messages that are read or written by hand, one way only. */
+/** gRPC messages that are read or written by hand. */
 public final class RawMarshallers {
     private RawMarshallers() {}
 
@@ -41,6 +43,25 @@ public final class RawMarshallers {
             @Override
             public InputStream stream(T message) {
                 throw new UnsupportedOperationException("these messages only come in");
+            }
+        };
+    }
+
+    /** Of messages that stay bytes, both ways: what a test or a measurement sends need not be a message at all. */
+    public static Marshaller<byte[]> unread() {
+        return new Marshaller<>() {
+            @Override
+            public InputStream stream(byte[] message) {
+                return new ByteArrayInputStream(message);
+            }
+
+            @Override
+            public byte[] parse(InputStream message) {
+                try {
+                    return bytes(message);
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
             }
         };
     }

@@ -16,10 +16,7 @@ import io.netty.channel.EventLoopGroup;
 import io.sallyport.base.net.Endpoint;
 import io.sallyport.base.net.GrpcChannels;
 import io.sallyport.base.net.GrpcServers;
-import java.io.ByteArrayInputStream;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
+import io.sallyport.base.net.RawMarshallers;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -29,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 final class Client implements AutoCloseable {
     private static final Metadata.Key<String> AUTHORIZATION =
             Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
-    private static final Bytes BYTES = new Bytes();
+    private static final MethodDescriptor.Marshaller<byte[]> BYTES = RawMarshallers.unread();
 
     private final EventLoopGroup loops = GrpcServers.eventLoops("client", 1);
     private final ManagedChannel channel;
@@ -135,21 +132,5 @@ final class Client implements AutoCloseable {
     public void close() {
         channel.shutdownNow();
         loops.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
-    }
-
-    private static final class Bytes implements MethodDescriptor.Marshaller<byte[]> {
-        @Override
-        public InputStream stream(byte[] value) {
-            return new ByteArrayInputStream(value);
-        }
-
-        @Override
-        public byte[] parse(InputStream stream) {
-            try {
-                return stream.readAllBytes();
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-        }
     }
 }

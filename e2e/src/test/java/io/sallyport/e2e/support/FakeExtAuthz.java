@@ -7,12 +7,10 @@ import io.grpc.stub.ServerCalls;
 import io.netty.channel.EventLoopGroup;
 import io.sallyport.base.net.Endpoint;
 import io.sallyport.base.net.GrpcServers;
+import io.sallyport.base.net.RawMarshallers;
 import io.sallyport.e2e.wire.Wire;
-import java.io.ByteArrayInputStream;
 import java.io.Closeable;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -101,8 +99,8 @@ public final class FakeExtAuthz implements Closeable {
         MethodDescriptor<byte[], byte[]> check = MethodDescriptor.<byte[], byte[]>newBuilder()
                 .setFullMethodName(CHECK)
                 .setType(MethodDescriptor.MethodType.UNARY)
-                .setRequestMarshaller(new Bytes())
-                .setResponseMarshaller(new Bytes())
+                .setRequestMarshaller(RawMarshallers.unread())
+                .setResponseMarshaller(RawMarshallers.unread())
                 .build();
         Server server = GrpcServers.listenOn(new Endpoint.Unix(socket), loops)
                 .addService(ServerServiceDefinition.builder("envoy.service.auth.v3.Authorization")
@@ -134,21 +132,5 @@ public final class FakeExtAuthz implements Closeable {
         byte[] noise = new byte[4096];
         new Random(42).nextBytes(noise);
         return noise;
-    }
-
-    private static final class Bytes implements MethodDescriptor.Marshaller<byte[]> {
-        @Override
-        public InputStream stream(byte[] value) {
-            return new ByteArrayInputStream(value);
-        }
-
-        @Override
-        public byte[] parse(InputStream stream) {
-            try {
-                return stream.readAllBytes();
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-        }
     }
 }
