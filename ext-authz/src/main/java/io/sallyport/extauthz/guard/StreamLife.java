@@ -110,7 +110,8 @@ public final class StreamLife {
     }
 
     private @Nullable Refusal refusal(GuardedStream stream, SandboxClaims token, Set<SandboxId> unsure, Instant now) {
-        if (stream.livesBy() instanceof SandboxClaims successor
+        SandboxClaims successor = stream.livesBy();
+        if (successor != null
                 && guard.owners().remembered(successor) instanceof Owner.Barred(Reason reason, String detail)) {
             return new Refusal(
                     reason, detail + "; it lived by jti=" + successor.tokenId().orElse("-"));
