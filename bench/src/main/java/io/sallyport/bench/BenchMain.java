@@ -39,6 +39,7 @@ public final class BenchMain implements Callable<Integer> {
                 new FootprintBench(),
                 new RefreshBench(),
                 new RevocationBench(),
+                new PodsBench(),
                 new ScanBench(),
                 new StreamsBench(),
                 new GrowthBench());

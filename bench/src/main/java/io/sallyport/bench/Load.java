@@ -12,6 +12,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -79,14 +80,42 @@ final class Load {
      */
     Load(ManagedChannel channel, String method, int inFlight, Predicate<byte[]> good) {
         this.channel = channel;
-        this.method = MethodDescriptor.<byte[], byte[]>newBuilder()
+        this.method = unary(method);
+        this.inFlight = inFlight;
+        this.good = good;
+    }
+
+    private static MethodDescriptor<byte[], byte[]> unary(String method) {
+        return MethodDescriptor.<byte[], byte[]>newBuilder()
                 .setType(MethodDescriptor.MethodType.UNARY)
                 .setFullMethodName(method)
                 .setRequestMarshaller(RawMarshallers.unread())
                 .setResponseMarshaller(RawMarshallers.unread())
                 .build();
-        this.inFlight = inFlight;
-        this.good = good;
+    }
+
+    /** Calls once, whatever the answer says; its status is told when it has come. */
+    static void call(ManagedChannel channel, String method, Request request, Consumer<Status> ended) {
+        send(channel, unary(method), request, new ClientCall.Listener<>() {
+            @Override
+            public void onClose(Status status, Metadata trailers) {
+                ended.accept(status);
+            }
+        });
+    }
+
+    private static void send(
+            ManagedChannel channel,
+            MethodDescriptor<byte[], byte[]> method,
+            Request request,
+            ClientCall.Listener<byte[]> listener) {
+        ClientCall<byte[], byte[]> call = channel.newCall(method, CallOptions.DEFAULT);
+        Metadata metadata = new Metadata();
+        metadata.merge(request.metadata);
+        call.start(listener, metadata);
+        call.request(1);
+        call.sendMessage(request.message);
+        call.halfClose();
     }
 
     /** Calls for a while with the same request. */
@@ -135,17 +164,7 @@ final class Load {
                 done.countDown();
                 return;
             }
-            ClientCall<byte[], byte[]> call = channel.newCall(method, CallOptions.DEFAULT);
-            call.start(new Listener(caller), copy(request.metadata));
-            call.request(1);
-            call.sendMessage(request.message);
-            call.halfClose();
-        }
-
-        private Metadata copy(Metadata metadata) {
-            Metadata copy = new Metadata();
-            copy.merge(metadata);
-            return copy;
+            send(channel, method, request, new Listener(caller));
         }
 
         private synchronized void answered(long since, byte @Nullable [] answer, Status status) {

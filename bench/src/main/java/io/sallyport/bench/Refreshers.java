@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 final class Refreshers {
     private static final String METHOD =
             OpenShellGrpc.getRefreshSandboxTokenMethod().getFullMethodName();
-    private static final Metadata.Key<String> AUTHORIZATION =
+    static final Metadata.Key<String> AUTHORIZATION =
             Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
 
     private final Load load;

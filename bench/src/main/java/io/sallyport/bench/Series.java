@@ -12,6 +12,10 @@ final class Series {
         values.add(value);
     }
 
+    double last() {
+        return values.getLast();
+    }
+
     double median() {
         List<Double> sorted = values.stream().sorted().toList();
         int half = sorted.size() / 2;

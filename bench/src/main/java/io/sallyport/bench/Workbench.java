@@ -273,6 +273,12 @@ final class Workbench implements AutoCloseable {
                 .with(Part.ISSUER, "limits.burst", 1_000_000);
     }
 
+    /** Stopped with everything else. */
+    <T extends AutoCloseable> T closeAtEnd(T part) {
+        open.push(part);
+        return part;
+    }
+
     /** Started, and stopped with everything else. */
     SallyportStack startStack(StackOptions options) {
         SallyportStack stack = SallyportStack.start(options, _ -> {});

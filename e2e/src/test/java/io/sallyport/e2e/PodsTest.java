@@ -10,6 +10,7 @@ import io.sallyport.agent.ServiceAccountTokenSource;
 import io.sallyport.agent.TokenSource;
 import io.sallyport.agent.TokenUnavailableException;
 import io.sallyport.api.openshell00.IssueSandboxTokenResponse;
+import io.sallyport.api.registry.v1.SandboxState;
 import io.sallyport.base.Reason;
 import io.sallyport.e2e.gateway.KnownSandbox;
 import io.sallyport.e2e.stack.Part;
@@ -23,13 +24,16 @@ import io.sallyport.e2e.wire.Outcome;
 import io.sallyport.e2e.wire.RawHttp2.Headers;
 import io.sallyport.e2e.wire.Wire;
 import io.sallyport.kubernetes.ApiServer;
+import io.sallyport.kubernetes.ResignedTokens;
 import io.sallyport.kubernetes.TestSandboxes;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Date;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutorService;
@@ -48,7 +52,7 @@ import org.junit.jupiter.api.io.TempDir;
 class PodsTest {
     private static final String ISSUE = Arena.OPEN_SHELL + "IssueSandboxToken";
     private static final int MANY = 200;
-    private static final Duration PATIENCE = Duration.ofSeconds(60);
+    private static final int FLOOD = 200;
 
     private final Arenas arenas;
     private ApiServer server;
@@ -182,16 +186,41 @@ class PodsTest {
                 .isEqualTo(Reason.SANDBOX_UNKNOWN.statusCode() + ": " + Reason.SANDBOX_UNKNOWN.text());
     }
 
-    /** Nobody is told no, however slow the machine is; who is told "try again" does. */
-    private Outcome issueAtLast(String token) {
-        long end = System.nanoTime() + PATIENCE.toNanos();
-        Outcome outcome = issue(token);
-        while (outcome.inWords().startsWith("UNAVAILABLE") && System.nanoTime() < end) {
-            outcome = issue(token);
-        }
-        return outcome;
+    @Test
+    void aPodWhoseSandboxDoesNotLiveGetsNothing() {
+        var _ = sandbox("pod-stopped");
+        var _ = sandbox("pod-deleted");
+        String ofStopped = sandboxes.token(sandboxes.pod("pod-stopped", "pod-stopped"));
+        String ofDeleted = sandboxes.token(sandboxes.pod("pod-deleted", "pod-deleted"));
+        arena.stack().registry().setState("pod-stopped", SandboxState.SANDBOX_STATE_STOPPED);
+        arena.stack().registry().delete("pod-deleted");
+
+        assertThat(issue(ofStopped).inWords())
+                .isEqualTo(Reason.SANDBOX_STOPPED.statusCode() + ": " + Reason.SANDBOX_STOPPED.text());
+        assertThat(issue(ofDeleted).inWords())
+                .isEqualTo(Reason.SANDBOX_DELETED.statusCode() + ": " + Reason.SANDBOX_DELETED.text());
     }
 
+    /** Nobody is told no, nothing is minted, and it goes on by itself. */
+    @Test
+    void anApiServerThatIsAwayIsAnOutage() throws Exception {
+        var _ = sandbox("pod-patient");
+        String token = sandboxes.token(sandboxes.pod("pod-patient", "pod-patient"));
+        AuditTail audit = new AuditTail(arena.stack().auditLog(Part.ISSUER));
+
+        server.kill();
+        try {
+            arena.refused(Reason.CLUSTER_UNAVAILABLE, () -> issue(token));
+            assertThat(audit.available()).isEmpty();
+        } finally {
+            server.startAgain();
+        }
+
+        assertThat(token(issue(token))).isNotEmpty();
+        assertThat(audit.next(Reason.BOOTSTRAP_MINTED)).containsEntry("sandbox_asked", "pod-patient");
+    }
+
+    /** The first time, for nobody tries again. */
     @Test
     void twoHundredPodsBeginAtOnce() throws Exception {
         List<String> tokens = new ArrayList<>();
@@ -202,10 +231,52 @@ class PodsTest {
         }
         try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
             List<Future<Outcome>> calls = new ArrayList<>();
-            tokens.forEach(token -> calls.add(threads.submit(() -> issueAtLast(token))));
+            tokens.forEach(token -> calls.add(threads.submit(() -> issue(token))));
             for (Future<Outcome> call : calls) {
                 assertThat(token(call.get())).isNotEmpty();
             }
         }
+    }
+
+    /** Bad tokens that look good in every way, each on a connection of its own, and pods that begin meanwhile. */
+    @Test
+    void aFloodReachesTheApiServerNotAtAllAndEveryPodPasses() throws Exception {
+        List<String> honest = new ArrayList<>();
+        for (int i = 0; i < FLOOD / 20; i++) {
+            String id = "calm-" + i;
+            arena.stack().registry().register(new KnownSandbox(id, "default", id));
+            honest.add(sandboxes.token(sandboxes.pod(id, id)));
+        }
+        String example = sandboxes.token(sandboxes.pod("pod-example", "pod-example"));
+        ResignedTokens forger = ResignedTokens.asAForger();
+        ResignedTokens cluster = ResignedTokens.asTheCluster(server);
+        Date longAgo = Date.from(Instant.now().minus(Duration.ofMinutes(10)));
+        long before = server.requests();
+
+        List<Future<Outcome>> bad = new ArrayList<>();
+        List<Future<Outcome>> good = new ArrayList<>();
+        try (ExecutorService threads = Executors.newFixedThreadPool(16)) {
+            for (int i = 0; i < FLOOD; i++) {
+                String id = "flood-" + i;
+                bad.add(threads.submit(() -> issue(forger.change(example, claims -> claims.jwtID(id)))));
+                bad.add(threads.submit(() ->
+                        issue(cluster.change(example, claims -> claims.jwtID(id).expirationTime(longAgo)))));
+                if (i % 20 == 0) {
+                    String token = honest.get(i / 20);
+                    good.add(threads.submit(() -> issue(token)));
+                }
+            }
+            for (Future<Outcome> call : bad) {
+                assertThat(call.get().inWords())
+                        .isEqualTo(Reason.POD_TOKEN_FORGED.statusCode() + ": " + Reason.POD_TOKEN_FORGED.text());
+            }
+            for (Future<Outcome> call : good) {
+                assertThat(token(call.get())).isNotEmpty();
+            }
+        }
+
+        assertThat(server.requests() - before)
+                .as("a TokenReview, the pod and its Sandbox for each honest one")
+                .isEqualTo(3L * honest.size());
     }
 }

@@ -26,12 +26,13 @@ import java.util.List;
 /**
  * The parts Envoy calls, each with a pool and a circuit breaker of its own, so that none can use up another's.
  *
- * <p>The gateway stands here three times, and ext-authz twice: users' calls, and streams that live for days, are counted apart
- * from sandboxes' unary calls. To the gateway, no connection is shared by two clients: one that makes the gateway hang up,
- * by calls that it breaks off, loses its own.
+ * <p>The gateway stands here three times, and ext-authz too: users' calls, streams that live for days, and pods that wait for
+ * their cluster's word are counted apart from sandboxes' unary calls. To the gateway, no connection is shared by two
+ * clients: one that makes the gateway hang up, by calls that it breaks off, loses its own.
  */
 final class Clusters {
     static final String EXT_AUTHZ = "ext-authz";
+    static final String POD_AUTHORIZATION = "pod-authorization";
     static final String STREAM_GUARD = "stream-guard";
     static final String ISSUER = "issuer";
     static final String GATEWAY = "gateway";
@@ -82,6 +83,12 @@ final class Clusters {
                         EXT_AUTHZ,
                         settings.extAuthz(),
                         limits.authorizationRequests(),
+                        http2(ON_USE).build(),
+                        limits),
+                cluster(
+                        POD_AUTHORIZATION,
+                        settings.extAuthz(),
+                        limits.podAuthorizationRequests(),
                         http2(ON_USE).build(),
                         limits),
                 cluster(

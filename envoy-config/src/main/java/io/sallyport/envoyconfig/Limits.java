@@ -17,6 +17,9 @@ import java.time.Duration;
  * @param connect how long a connection to a part of ours may take
  * @param authorization how long ext-authz may take; then the call ends UNAVAILABLE
  * @param authorizationRequests checks under way at a time
+ * @param podAuthorization how long ext-authz may take on the method that pods begin with, where it asks the cluster
+ * @param podAuthorizationRequests such checks under way at a time, counted apart from all others; fewer than ext-authz decides
+ *     at once (1,024), so that pods that wait leave room there
  * @param issuerRequests calls to the token issuer under way at a time
  * @param gatewayRequests sandboxes' calls to the gateway under way at a time
  * @param guard how long a stream may wait for the guard's word: for its beginning, and for a message that has begun and of
@@ -35,6 +38,8 @@ record Limits(
         Duration connect,
         Duration authorization,
         int authorizationRequests,
+        Duration podAuthorization,
+        int podAuthorizationRequests,
         int issuerRequests,
         int gatewayRequests,
         Duration guard,
@@ -55,6 +60,9 @@ record Limits(
                 limits.duration("connect", Duration.ofSeconds(1), Duration.ofMillis(50), Duration.ofSeconds(10)),
                 limits.duration("authorization", Duration.ofSeconds(1), Duration.ofMillis(50), Duration.ofSeconds(5)),
                 limits.integer("authorization-requests", 4096, 16, 65_536),
+                limits.duration(
+                        "pod-authorization", Duration.ofSeconds(20), Duration.ofMillis(50), Duration.ofMinutes(1)),
+                limits.integer("pod-authorization-requests", 768, 1, 896),
                 limits.integer("issuer-requests", 256, 1, 65_536),
                 limits.integer("gateway-requests", 8192, 16, 65_536),
                 limits.duration("guard", Duration.ofSeconds(60), Duration.ofMillis(50), Duration.ofHours(1)),

@@ -1,6 +1,5 @@
 package io.sallyport.envoyconfig;
 
-import static io.sallyport.envoyconfig.Protos.any;
 import static io.sallyport.envoyconfig.Protos.duration;
 import static io.sallyport.envoyconfig.Protos.uint32;
 
@@ -13,8 +12,6 @@ import io.envoyproxy.envoy.config.route.v3.RouteAction.MaxStreamDuration;
 import io.envoyproxy.envoy.config.route.v3.RouteConfiguration;
 import io.envoyproxy.envoy.config.route.v3.RouteMatch;
 import io.envoyproxy.envoy.config.route.v3.VirtualHost;
-import io.envoyproxy.envoy.extensions.filters.http.ext_authz.v3.CheckSettings;
-import io.envoyproxy.envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute;
 import io.envoyproxy.envoy.type.matcher.v3.RegexMatcher;
 import io.envoyproxy.envoy.type.matcher.v3.StringMatcher;
 import io.sallyport.base.Reason;
@@ -32,6 +29,7 @@ import java.util.Optional;
  * <table>
  * <caption>Which method gets which route</caption>
  * <tr><td>sandbox-callable, unary</td><td>body to ext-authz within the method's limit, and a longest duration</td></tr>
+ * <tr><td>what pods begin with</td><td>the same, and time for ext-authz to ask the cluster</td></tr>
  * <tr><td>sandboxes' streams</td><td>headers to ext-authz, then every piece to the stream guard; no longest duration</td></tr>
  * <tr><td>streams of ServiceAccounts, or of the issuer</td><td>none: the guard does not know them</td></tr>
  * <tr><td>users, or without a credential</td><td>headers to ext-authz; a longest duration when unary</td></tr>
@@ -39,9 +37,6 @@ import java.util.Optional;
  * </table>
  */
 final class Routes {
-    /** The context extension that tells ext-authz which policy this configuration was made from. */
-    static final String POLICY_EXTENSION = "sallyport.policy";
-
     /** Exactly the two that the message scanner can read (RE2, matched as a whole). */
     static final String GRPC_CONTENT_TYPES = "application/grpc(\\+proto)?";
 
@@ -95,7 +90,7 @@ final class Routes {
                         .addHeaders(header(":method").setStringMatch(exactly("POST")))
                         .addHeaders(header("content-type").setStringMatch(matches(GRPC_CONTENT_TYPES))))
                 .setRoute(action(rule))
-                .putTypedPerFilterConfig(HttpFilters.EXT_AUTHZ, any(check(rule)))
+                .putTypedPerFilterConfig(Authorization.FILTER, Authorization.perRoute(rule, settings.limits(), digest))
                 .putTypedPerFilterConfig(PrincipalCheck.FILTER, PrincipalCheck.perRoute(rule))
                 .putTypedPerFilterConfig(StreamGuard.FILTER, StreamGuard.perRoute(rule));
         if (rule.guarded() && !rule.messages().opaque()) {
@@ -115,16 +110,6 @@ final class Routes {
     private boolean endsHere(MethodRule rule) {
         return rule.destination() == Destination.ISSUER
                 || (settings.stripCredentials() && rule.access() != Access.USER);
-    }
-
-    private ExtAuthzPerRoute check(MethodRule rule) {
-        CheckSettings.Builder check = CheckSettings.newBuilder().putContextExtensions(POLICY_EXTENSION, digest);
-        if (rule.sandboxCallable() && !rule.guarded()) {
-            check.setWithRequestBody(HttpFilters.wholeBody(rule.bodyLimit()));
-        } else {
-            check.setDisableRequestBodyBuffering(true);
-        }
-        return ExtAuthzPerRoute.newBuilder().setCheckSettings(check).build();
     }
 
     /**
@@ -185,9 +170,7 @@ final class Routes {
                 .setDirectResponse(DirectResponseAction.newBuilder()
                         .setStatus(status)
                         .setBody(DataSource.newBuilder().setInlineString(reason.text())))
-                .putTypedPerFilterConfig(
-                        HttpFilters.EXT_AUTHZ,
-                        any(ExtAuthzPerRoute.newBuilder().setDisabled(true).build()))
+                .putTypedPerFilterConfig(Authorization.FILTER, Authorization.off())
                 .putTypedPerFilterConfig(PrincipalCheck.FILTER, PrincipalCheck.off())
                 .putTypedPerFilterConfig(StreamGuard.FILTER, StreamGuard.off())
                 .build();

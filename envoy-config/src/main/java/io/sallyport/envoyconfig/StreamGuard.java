@@ -83,7 +83,7 @@ final class StreamGuard {
                 .setAllowModeOverride(false)
                 .setDisableImmediateResponse(false)
                 .setMetadataOptions(MetadataOptions.newBuilder()
-                        .setForwardingNamespaces(MetadataNamespaces.newBuilder().addUntyped(HttpFilters.EXT_AUTHZ)))
+                        .setForwardingNamespaces(MetadataNamespaces.newBuilder().addUntyped(Authorization.FILTER)))
                 .setDisableClearRouteCache(true)
                 .build();
     }

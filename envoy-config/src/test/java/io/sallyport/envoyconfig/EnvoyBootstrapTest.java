@@ -187,7 +187,14 @@ class EnvoyBootstrapTest {
         Bootstrap bootstrap = bootstrap(new SettingsText());
 
         assertThat(bootstrap.getStaticResources().getClustersList().stream().map(Cluster::getName))
-                .containsExactly("ext-authz", "stream-guard", "issuer", "gateway", "gateway-streams", "gateway-users");
+                .containsExactly(
+                        "ext-authz",
+                        "pod-authorization",
+                        "stream-guard",
+                        "issuer",
+                        "gateway",
+                        "gateway-streams",
+                        "gateway-users");
         for (Cluster cluster : bootstrap.getStaticResources().getClustersList()) {
             assertThat(cluster.getCircuitBreakers().getThresholdsList().stream().map(Thresholds::getPriority))
                     .containsExactlyInAnyOrder(RoutingPriority.DEFAULT, RoutingPriority.HIGH);
@@ -210,12 +217,13 @@ class EnvoyBootstrapTest {
 
     @Test
     void theLimitsAreTheSettings() throws Exception {
-        Bootstrap bootstrap = bootstrap(new SettingsText()
-                .with(
-                        "limits",
-                        "{connections: 17, streams-per-connection: 3, header-bytes: 16KiB, authorization: 250ms,"
-                                + " authorization-requests: 101, issuer-requests: 102, gateway-requests: 103,"
-                                + " user-requests: 104, guarded-streams: 105, guard: 350ms, heap: 256MiB}"));
+        Bootstrap bootstrap = bootstrap(
+                new SettingsText()
+                        .with(
+                                "limits",
+                                "{connections: 17, streams-per-connection: 3, header-bytes: 16KiB, authorization: 250ms,"
+                                        + " authorization-requests: 101, issuer-requests: 102, gateway-requests: 103,"
+                                        + " user-requests: 104, guarded-streams: 105, pod-authorization-requests: 106, guard: 350ms, heap: 256MiB}"));
         HttpConnectionManager manager = bootstrap
                 .getStaticResources()
                 .getListeners(0)
@@ -243,7 +251,7 @@ class EnvoyBootstrapTest {
                                 .getThresholds(0)
                                 .getMaxRequests()
                                 .getValue()))
-                .containsExactly(101, 105, 102, 103, 105, 104);
+                .containsExactly(101, 106, 105, 102, 103, 105, 104);
         assertThat(bootstrap.getOverloadManager().toString()).contains("fixed_heap", "downstream_max_connections");
         assertThat(bootstrap
                         .getLayeredRuntime()
@@ -269,7 +277,7 @@ class EnvoyBootstrapTest {
                         .getPath())
                 .isEqualTo("/run/envoy.sock");
         assertThat(bootstrap.getAdmin().getAddress().getPipe().getMode()).isEqualTo(0600);
-        assertThat(Stream.of(0, 2, 3)
+        assertThat(Stream.of(0, 3, 4)
                         .map(index -> bootstrap
                                 .getStaticResources()
                                 .getClusters(index)

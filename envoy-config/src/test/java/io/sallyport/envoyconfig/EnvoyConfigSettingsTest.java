@@ -60,6 +60,8 @@ class EnvoyConfigSettingsTest {
                 new Mistake("limits", "{connections: 0}", "limits.connections"),
                 new Mistake("limits", "{heap: 1MiB}", "limits.heap"),
                 new Mistake("limits", "{authorization: 1h}", "limits.authorization"),
+                new Mistake("limits", "{pod-authorization: 2m}", "limits.pod-authorization"),
+                new Mistake("limits", "{pod-authorization-requests: 1024}", "limits.pod-authorization-requests"),
                 new Mistake("limits", "{header-bytes: 1MiB}", "limits.header-bytes"),
                 new Mistake("limits", "{stream-per-connection: 1}", "did you mean \"streams-per-connection\""),
                 new Mistake("strip-credentials", "maybe", "strip-credentials", "true or false"),

@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -254,6 +255,68 @@ class EnvoyPartsTest extends OnOneEnvoy {
 
             assertThat(user.grpcStatus()).isEqualTo(Code.UNAVAILABLE.value());
             assertThat(sandbox.grpcStatus()).isZero();
+        }
+    }
+
+    /** Pods that wait for their cluster's word: as many as there is room for, longer than anybody else, and in nobody's way. */
+    @Test
+    void podsThatWaitHoldUpNobodyElsesCheckAndHaveATimeoutOfTheirOwn(@TempDir Path directory) throws Exception {
+        List<StreamObserver<CheckResponse>> waiting = new CopyOnWriteArrayList<>();
+        try (LiveEnvoy own = LiveEnvoy.start(
+                        directory,
+                        new SettingsText()
+                                .with(
+                                        "limits",
+                                        "{authorization: 200ms, authorization-requests: 16, pod-authorization: 15s,"
+                                                + " pod-authorization-requests: 20}"));
+                RawHttp2 connection = own.connect()) {
+            own.extAuthz().decide(waiting::add);
+            List<Call> pods = new ArrayList<>();
+            for (int i = 0; i < 20; i++) {
+                pods.add(connection.open(grpc(ProbePolicy.BEGIN), false).data(ALPHA, true));
+            }
+            while (waiting.size() < 20) {
+                Thread.sleep(5);
+            }
+
+            Answer oneTooMany = connection.call(grpc(ProbePolicy.BEGIN), ALPHA);
+            Answer slow = connection.call(grpc(ProbePolicy.SANDBOX), ALPHA);
+            own.extAuthz().decide(FakeExtAuthz::allow);
+            Answer sandbox = connection.call(grpc(ProbePolicy.SANDBOX), ALPHA);
+
+            assertThat(oneTooMany.grpcStatus()).isEqualTo(Code.UNAVAILABLE.value());
+            assertThat(oneTooMany.message()).isEqualTo(TRY_AGAIN);
+            assertThat(slow.grpcStatus()).as("nobody else waits so long").isEqualTo(Code.UNAVAILABLE.value());
+            assertThat(sandbox.grpcStatus()).isZero();
+            assertThat(pods.stream().filter(Call::answered)).isEmpty();
+
+            for (StreamObserver<CheckResponse> answer : waiting.subList(0, 20)) {
+                FakeExtAuthz.allowWith(
+                        answer,
+                        Map.of("x-sandbox-principal", "service-account;pod=\"p\"", "x-sandbox-principal-jwt", "a"));
+            }
+            for (Call pod : pods) {
+                assertThat(pod.answer().grpcStatus()).isZero();
+            }
+            assertThat(own.issuer().arrivals()).hasSize(20);
+        }
+    }
+
+    @Test
+    void aPodThatGetsNoWordInTimeIsToldToTryAgain(@TempDir Path directory) throws Exception {
+        try (LiveEnvoy own = LiveEnvoy.start(
+                        directory, new SettingsText().with("limits", "{authorization: 5s, pod-authorization: 200ms}"));
+                RawHttp2 connection = own.connect()) {
+            List<StreamObserver<CheckResponse>> asked = new CopyOnWriteArrayList<>();
+            own.extAuthz().decide(asked::add);
+
+            Answer answer = connection.call(grpc(ProbePolicy.BEGIN), ALPHA);
+
+            assertThat(answer.grpcStatus()).isEqualTo(Code.UNAVAILABLE.value());
+            assertThat(answer.message()).isEqualTo(TRY_AGAIN);
+            assertThat(answer.headers()).containsEntry("grpc-retry-pushback-ms", "1000");
+            assertThat(asked).hasSize(1);
+            assertThat(own.issuer().arrivals()).isEmpty();
         }
     }
 

@@ -21,6 +21,7 @@ final class ProbePolicy {
     static final String LARGE = "/probe.v1.Probe/Large";
     static final String BRIEF = "/probe.v1.Probe/Brief";
     static final String ISSUER = "/probe.v1.Probe/Issuer";
+    static final String BEGIN = "/probe.v1.Probe/Begin";
     static final String SANDBOX_SERVER_STREAM = "/probe.v1.Probe/SandboxServerStream";
     static final String SANDBOX_CLIENT_STREAM = "/probe.v1.Probe/SandboxClientStream";
     static final String SANDBOX_BIDI = "/probe.v1.Probe/SandboxBidi";
@@ -43,6 +44,7 @@ final class ProbePolicy {
               probe.v1.Probe/Large: {sandbox: {id: sandbox_id}, body-limit: 512KiB}
               probe.v1.Probe/Brief: {sandbox: {id: sandbox_id}, max-duration: 700ms}
               probe.v1.Probe/Issuer: {sandbox: {id: sandbox_id}, served-by: issuer}
+              probe.v1.Probe/Begin: {sandbox: none, reason: its credential says it, callers: service-account, served-by: issuer}
               probe.v1.Probe/SandboxServerStream: {sandbox: {id: sandbox_id}}
               probe.v1.Probe/SandboxClientStream: {sandbox: {id: sandbox_id}}
               probe.v1.Probe/SandboxBidi: {sandbox: {id: sandbox_id}}
@@ -83,6 +85,7 @@ final class ProbePolicy {
                 .addMethod(method(LARGE, "sandbox", false, false))
                 .addMethod(method(BRIEF, "sandbox", false, false))
                 .addMethod(method(ISSUER, "sandbox", false, false))
+                .addMethod(method(BEGIN, "sandbox", false, false))
                 .addMethod(method(SANDBOX_SERVER_STREAM, "sandbox", false, true))
                 .addMethod(method(SANDBOX_CLIENT_STREAM, "dual", true, false))
                 .addMethod(method(SANDBOX_BIDI, "sandbox", true, true))

@@ -2,8 +2,12 @@ package io.sallyport.envoyconfig;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.github.xds.type.v3.TypedStruct;
+import com.google.protobuf.Any;
 import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.Struct;
 import com.google.protobuf.util.Durations;
+import com.google.protobuf.util.JsonFormat;
 import io.envoyproxy.envoy.config.rbac.v3.Permission;
 import io.envoyproxy.envoy.config.route.v3.Route;
 import io.envoyproxy.envoy.config.route.v3.RouteAction;
@@ -115,6 +119,34 @@ class RoutesTest {
             assertThat(check.getCheckSettings().getContextExtensionsMap())
                     .containsEntry("sallyport.policy", settings.policy().digest());
         });
+    }
+
+    @ParameterizedTest
+    @EnumSource(Policy.class)
+    void whatPodsBeginWithHasACheckOfItsOwnAndNothingElseHas(Policy policy) throws Exception {
+        EnvoyConfigSettings settings = settings(policy);
+
+        assertThat(forwarding(settings).filter(route -> rule(settings, route).beginsPods()))
+                .singleElement()
+                .satisfies(route -> assertThat(service(route).getFieldsMap())
+                        .containsEntry("timeout", Protos.text("20s"))
+                        .hasEntrySatisfying(
+                                "envoy_grpc",
+                                called -> assertThat(called.getStructValue().getFieldsMap())
+                                        .containsEntry("cluster_name", Protos.text("pod-authorization"))));
+        assertThat(forwarding(settings).filter(route -> !rule(settings, route).beginsPods()))
+                .allMatch(route -> route.getTypedPerFilterConfigOrThrow(Authorization.FILTER)
+                        .is(ExtAuthzPerRoute.class));
+    }
+
+    private static Struct service(Route route) throws InvalidProtocolBufferException {
+        return route.getTypedPerFilterConfigOrThrow(Authorization.FILTER)
+                .unpack(TypedStruct.class)
+                .getValue()
+                .getFieldsOrThrow("check_settings")
+                .getStructValue()
+                .getFieldsOrThrow("grpc_service")
+                .getStructValue();
     }
 
     @ParameterizedTest
@@ -329,8 +361,20 @@ class RoutesTest {
     }
 
     private static ExtAuthzPerRoute check(Route route) {
+        Any check = route.getTypedPerFilterConfigOrThrow(Authorization.FILTER);
         try {
-            return route.getTypedPerFilterConfigOrThrow(HttpFilters.EXT_AUTHZ).unpack(ExtAuthzPerRoute.class);
+            if (check.is(ExtAuthzPerRoute.class)) {
+                return check.unpack(ExtAuthzPerRoute.class);
+            }
+            // It says more than the message classes at hand know.
+            ExtAuthzPerRoute.Builder known = ExtAuthzPerRoute.newBuilder();
+            JsonFormat.parser()
+                    .ignoringUnknownFields()
+                    .merge(
+                            JsonFormat.printer()
+                                    .print(check.unpack(TypedStruct.class).getValue()),
+                            known);
+            return known.build();
         } catch (InvalidProtocolBufferException e) {
             throw new AssertionError(e);
         }

@@ -128,7 +128,7 @@ final class Decisions {
         return switch (caller) {
             case Caller.Refused(Reason reason, String detail) -> deny(reason, detail);
             case Caller.Known(Principal.Sandbox sandbox) -> decideForSandbox(call, method, sandbox, mayWait);
-            case Caller.Known(Principal.ServiceAccount pod) when begins(rule) -> decideForPod(call, method, pod);
+            case Caller.Known(Principal.ServiceAccount pod) when rule.beginsPods() -> decideForPod(call, method, pod);
             case Caller.Known(Principal principal) -> decideForOther(rule, principal);
             case Caller.Nobody() -> decideForNobody(method);
             case Caller.Stranger(String detail) -> decideForStranger(method, detail);
@@ -136,12 +136,7 @@ final class Decisions {
     }
 
     private static Purpose purpose(MethodRule rule) {
-        return begins(rule) ? Purpose.BEGIN : renews(rule) ? Purpose.RENEW : Purpose.USE;
-    }
-
-    /** The one method that a pod may call. */
-    private static boolean begins(MethodRule rule) {
-        return rule.destination() == Destination.ISSUER && rule.access() == MethodRule.Access.SERVICE_ACCOUNT;
+        return rule.beginsPods() ? Purpose.BEGIN : renews(rule) ? Purpose.RENEW : Purpose.USE;
     }
 
     /** The one method that a token is good for after its end. */

@@ -112,7 +112,7 @@ record ExtAuthzSettings(
         boolean stripCredentials = settings.bool("strip-credentials", false);
         int maxFailedCredentials = settings.integer("max-failed-credentials", 100, 1, 1_000_000);
         Optional<KubernetesSettings> kubernetes = settings.has("kubernetes")
-                ? Optional.of(KubernetesSettings.read(settings.section("kubernetes")))
+                ? Optional.of(KubernetesSettings.read(settings.section("kubernetes"), System.getenv()))
                 : Optional.empty();
         StreamLimits streams = streams(settings.section("streams"), policy);
         Path auditFile = settings.section("audit").path("file");

@@ -11,14 +11,16 @@ import com.nimbusds.jose.jwk.RSAKey;
 import java.text.ParseException;
 import java.util.HashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** The public keys that somebody else published (RFC 7517), by their {@code kid}. Keys of other kinds are left out. */
 public final class PublishedKeys {
     private static final PublishedKeys NONE = new PublishedKeys(Map.of());
 
-    private final Map<String, JWK> keys;
+    /** Each made once: that takes longer than a signature. */
+    private final Map<String, JWSVerifier> keys;
 
-    private PublishedKeys(Map<String, JWK> keys) {
+    private PublishedKeys(Map<String, JWSVerifier> keys) {
         this.keys = Map.copyOf(keys);
     }
 
@@ -33,17 +35,26 @@ public final class PublishedKeys {
      * @throws IllegalArgumentException when it is none
      */
     public static PublishedKeys parse(String jwks) {
-        Map<String, JWK> keys = new HashMap<>();
+        Map<String, JWSVerifier> keys = new HashMap<>();
         try {
             for (JWK key : JWKSet.parse(jwks).getKeys()) {
-                if (key.getKeyID() != null && (key instanceof RSAKey || key instanceof ECKey)) {
-                    keys.put(key.getKeyID(), key);
+                JWSVerifier verifier = verifier(key);
+                if (key.getKeyID() != null && verifier != null) {
+                    keys.put(key.getKeyID(), verifier);
                 }
             }
-        } catch (ParseException e) {
+        } catch (ParseException | JOSEException e) {
             throw new IllegalArgumentException("not a JWKS document", e);
         }
         return new PublishedKeys(keys);
+    }
+
+    private static @Nullable JWSVerifier verifier(JWK key) throws JOSEException {
+        return switch (key) {
+            case RSAKey rsa -> new RSASSAVerifier(rsa);
+            case ECKey ec -> new ECDSAVerifier(ec);
+            default -> null;
+        };
     }
 
     public boolean isEmpty() {
@@ -57,16 +68,11 @@ public final class PublishedKeys {
 
     /** Whether the key that a token names has signed it. */
     public boolean signed(ForeignToken token) {
-        JWK key = keys.get(token.keyId());
-        if (key == null) {
+        JWSVerifier verifier = keys.get(token.keyId());
+        if (verifier == null) {
             return false;
         }
         try {
-            JWSVerifier verifier = switch (key) {
-                case RSAKey rsa -> new RSASSAVerifier(rsa);
-                case ECKey ec -> new ECDSAVerifier(ec);
-                default -> throw new IllegalStateException("a key of another kind was kept");
-            };
             return token.jws().verify(verifier);
         } catch (JOSEException e) {
             // The algorithm does not fit the key.

@@ -3,14 +3,12 @@ package io.sallyport.kubernetes;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.Status;
-import io.fabric8.kubernetes.client.Config;
-import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.http.HttpRequest;
 import io.fabric8.kubernetes.client.http.HttpResponse;
-import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,6 +34,9 @@ final class ApiServerCluster implements Cluster, AutoCloseable {
     private final String url;
     private final Duration timeout;
 
+    /** The version of Sandboxes that is asked for first: the one that there was last. */
+    private volatile String version = SandboxResources.VERSIONS.getFirst();
+
     private ApiServerCluster(KubernetesClient client, Duration timeout) {
         this.client = client;
         String master = client.getConfiguration().getMasterUrl();
@@ -43,24 +44,12 @@ final class ApiServerCluster implements Cluster, AutoCloseable {
         this.timeout = timeout;
     }
 
-    static ApiServerCluster connect(Optional<Path> kubeconfig, Duration timeout) {
+    static ApiServerCluster connect(ClusterSettings settings) {
         return new ApiServerCluster(
                 new KubernetesClientBuilder()
-                        .withConfig(config(kubeconfig, timeout))
+                        .withConfig(settings.access().config(settings.timeout()))
                         .build(),
-                timeout);
-    }
-
-    static Config config(Optional<Path> kubeconfig, Duration timeout) {
-        Config base =
-                kubeconfig.isPresent() ? Config.fromKubeconfig(kubeconfig.get().toFile()) : Config.autoConfigure(null);
-        return new ConfigBuilder(base)
-                .withHttp2Disable(true)
-                .withConnectionTimeout((int) timeout.toMillis())
-                .withRequestTimeout((int) timeout.toMillis())
-                // A second try is the caller's business: it knows whether anybody waits for it.
-                .withRequestRetryBackoffLimit(0)
-                .build();
+                settings.timeout());
     }
 
     @Override
@@ -132,13 +121,14 @@ final class ApiServerCluster implements Cluster, AutoCloseable {
 
     @Override
     public Optional<Sandbox> sandbox(String namespace, String name) throws ClusterUnavailableException {
-        for (String version : SandboxResources.VERSIONS) {
+        for (String asked : inOrder(version)) {
             HttpResponse<String> answer = send(
                     "get sandboxes." + SandboxResources.GROUP + " in " + namespace,
-                    "/apis/" + SandboxResources.GROUP + "/" + version + "/namespaces/" + namespace + "/"
+                    "/apis/" + SandboxResources.GROUP + "/" + asked + "/namespaces/" + namespace + "/"
                             + SandboxResources.PLURAL + "/" + name,
                     null);
             if (answer.code() != 404) {
+                version = asked;
                 ObjectMeta meta = metadata(read(answer));
                 return Optional.of(new Sandbox(
                         text(meta.getUid()),
@@ -146,6 +136,7 @@ final class ApiServerCluster implements Cluster, AutoCloseable {
                         text(meta.getLabels() == null ? null : meta.getLabels().get(SandboxResources.ID_LABEL))));
             }
             if (saysThereIsNo(answer, name)) {
+                version = asked;
                 return Optional.empty();
             }
             // The version is not served; perhaps the next one is.
@@ -154,6 +145,12 @@ final class ApiServerCluster implements Cluster, AutoCloseable {
                 + SandboxResources.GROUP + " of version "
                 + SandboxResources.VERSIONS.stream().collect(Collectors.joining(" or "))
                 + "; install the resource's definition");
+    }
+
+    private static List<String> inOrder(String first) {
+        return SandboxResources.VERSIONS.stream()
+                .sorted(Comparator.comparing((String version) -> !version.equals(first)))
+                .toList();
     }
 
     @Override
@@ -177,8 +174,13 @@ final class ApiServerCluster implements Cluster, AutoCloseable {
         if (body != null) {
             request.post("application/json", body);
         }
-        CompletableFuture<HttpResponse<String>> answering =
-                client.getHttpClient().sendAsync(request.build(), String.class);
+        CompletableFuture<HttpResponse<String>> answering;
+        try {
+            answering = client.getHttpClient().sendAsync(request.build(), String.class);
+        } catch (RuntimeException e) {
+            // Not the server's doing: our own token could not be read.
+            throw new ClusterUnavailableException("could not " + what + ": " + e.getMessage(), e);
+        }
         HttpResponse<String> answer;
         try {
             answer = answering.get(timeout.toMillis(), TimeUnit.MILLISECONDS);

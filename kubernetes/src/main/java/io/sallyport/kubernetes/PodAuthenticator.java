@@ -37,6 +37,13 @@ public final class PodAuthenticator implements Authenticator, AutoCloseable {
 
     private static final Duration REMEMBER_NO = Duration.ofSeconds(10);
     private static final int REMEMBERED = 10_000;
+
+    /** How many may wait for the answer about one token: a pod has no use for more, and the room is for all pods. */
+    private static final int FOLLOWERS = 64;
+
+    /** The most questions that one pod costs: the keys, and the four of {@link PodCheck} with one repeated. */
+    private static final int QUESTIONS = 5;
+
     private static final String ACCOUNT = "system:serviceaccount:";
 
     private final KubernetesSettings settings;
@@ -46,7 +53,7 @@ public final class PodAuthenticator implements Authenticator, AutoCloseable {
     private final Runnable end;
     private final Semaphore places;
     private final AtomicInteger waiting = new AtomicInteger();
-    private final ConcurrentMap<String, CompletableFuture<Outcome>> underWay = new ConcurrentHashMap<>();
+    private final ConcurrentMap<String, Asking> underWay = new ConcurrentHashMap<>();
     private final Cache<String, Outcome> noes;
 
     PodAuthenticator(
@@ -72,7 +79,7 @@ public final class PodAuthenticator implements Authenticator, AutoCloseable {
      * @throws IllegalArgumentException when the settings do not say how to reach it
      */
     public static PodAuthenticator connect(KubernetesSettings settings, InstantSource clock, LongSupplier nanos) {
-        ApiServerCluster cluster = ApiServerCluster.connect(settings.kubeconfig(), settings.timeout());
+        ApiServerCluster cluster = ApiServerCluster.connect(settings.cluster());
         return new PodAuthenticator(settings, cluster, clock, nanos, cluster::close);
     }
 
@@ -118,15 +125,18 @@ public final class PodAuthenticator implements Authenticator, AutoCloseable {
         }
         String[] parts = subject.substring(ACCOUNT.length()).split(":", -1);
         return parts.length == 2
-                && settings.namespaces().accepts(parts[0])
+                && settings.cluster().namespaces().accepts(parts[0])
                 && settings.accounts().contains(parts[1]);
     }
 
+    /** A token that is being asked about, and how many wait for that beside the one who asks. */
+    private record Asking(CompletableFuture<Outcome> answer, AtomicInteger followers) {}
+
     private Outcome askOnce(String token, String digest) {
-        CompletableFuture<Outcome> mine = new CompletableFuture<>();
-        CompletableFuture<Outcome> others = underWay.putIfAbsent(digest, mine);
+        Asking mine = new Asking(new CompletableFuture<>(), new AtomicInteger());
+        Asking others = underWay.putIfAbsent(digest, mine);
         if (others != null) {
-            return await(others);
+            return follow(others);
         }
         Outcome outcome = new Outcome.Rejected(Reason.INTERNAL, "the check of a pod failed");
         try {
@@ -137,7 +147,7 @@ public final class PodAuthenticator implements Authenticator, AutoCloseable {
         } finally {
             // Remembered first, forgotten then: nobody comes in between and asks again.
             underWay.remove(digest, mine);
-            mine.complete(outcome);
+            mine.answer().complete(outcome);
         }
         return outcome;
     }
@@ -146,9 +156,14 @@ public final class PodAuthenticator implements Authenticator, AutoCloseable {
         return reason.statusCode() == io.grpc.Status.Code.UNAUTHENTICATED;
     }
 
-    private Outcome await(CompletableFuture<Outcome> others) {
+    private Outcome follow(Asking others) {
+        if (others.followers().incrementAndGet() > FOLLOWERS) {
+            return new Outcome.Rejected(
+                    Reason.OVERLOADED, "more than " + FOLLOWERS + " calls with this token wait for an answer");
+        }
+        Duration longest = settings.turn().plus(settings.cluster().timeout().multipliedBy(QUESTIONS));
         try {
-            return others.get(5 * settings.timeout().toMillis(), TimeUnit.MILLISECONDS);
+            return others.answer().get(longest.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException | ExecutionException e) {
             return new Outcome.Rejected(Reason.CLUSTER_UNAVAILABLE, "another call with this token got no answer");
         } catch (InterruptedException e) {
@@ -166,14 +181,14 @@ public final class PodAuthenticator implements Authenticator, AutoCloseable {
                 }
                 boolean admitted;
                 try {
-                    admitted = places.tryAcquire(settings.timeout().toMillis(), TimeUnit.MILLISECONDS);
+                    admitted = places.tryAcquire(settings.turn().toMillis(), TimeUnit.MILLISECONDS);
                 } finally {
                     waiting.decrementAndGet();
                 }
                 if (!admitted) {
                     return new Outcome.Rejected(
                             Reason.CLUSTER_UNAVAILABLE,
-                            "waited " + settings.timeout() + " for the API server to answer others");
+                            "waited " + settings.turn() + " for the API server to answer others");
                 }
             }
         } catch (InterruptedException e) {

@@ -81,7 +81,7 @@ final class PodCheck {
         String namespace = parts[2];
         String account = parts[3];
         String who = namespace + "/" + account;
-        if (!settings.namespaces().accepts(namespace)) {
+        if (!settings.cluster().namespaces().accepts(namespace)) {
             throw new RejectedException(Reason.REVIEW_NAMESPACE, who);
         }
         if (!settings.accounts().contains(account)) {

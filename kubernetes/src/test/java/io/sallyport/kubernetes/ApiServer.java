@@ -12,27 +12,33 @@ import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.GeneralSecurityException;
 import java.security.KeyPair;
 import java.security.KeyPairGenerator;
+import java.security.PrivateKey;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A real kube-apiserver and etcd of a test's own, with RBAC and without controllers: what a test does not make, is not
- * there. It can be killed, frozen and started again on the same data and port.
+ * there. It can be killed and started again on the same data and port.
  *
  * <p>The programs come from {@code bin/fetch-kube-apiserver}.
  */
-public final class ApiServer implements AutoCloseable {
+public final class ApiServer implements TestCluster {
     private static final long PATIENCE_SECONDS = 120;
     private static final int BIND_TRIES = 5;
+    private static final Pattern COUNTED = Pattern.compile(
+            "^apiserver_request_total\\{.*resource=\"(tokenreviews|pods|sandboxes)\".*verb=\"(GET|POST)\"");
 
     /** A process, and the one that ends it should this JVM be killed. */
     private record Guarded(Process process, Process guard) {
@@ -44,6 +50,7 @@ public final class ApiServer implements AutoCloseable {
 
     private final Path programs;
     private final Path directory;
+    private final List<String> flags;
     private final String adminToken = UUID.randomUUID().toString();
     private int port;
     private int etcdPort;
@@ -51,16 +58,24 @@ public final class ApiServer implements AutoCloseable {
     private @Nullable Guarded server;
     private @Nullable KubernetesClient admin;
     private @Nullable RuntimeException unready;
+    private @Nullable PrivateKey signingKey;
 
-    private ApiServer(Path programs, Path directory) {
+    private ApiServer(Path programs, Path directory, List<String> flags) {
         this.programs = programs;
         this.directory = directory;
+        this.flags = flags;
     }
 
-    /** Starts both, on free ports of loopback; returns when the API server is ready. */
-    public static ApiServer start() throws IOException, InterruptedException {
+    /**
+     * Starts both, on free ports of loopback; returns when the API server is ready.
+     *
+     * @param flags more of them for the API server
+     */
+    public static ApiServer start(String... flags) throws IOException, InterruptedException {
         ApiServer server = new ApiServer(
-                programs("KUBE_APISERVER", "fetch-kube-apiserver"), Files.createTempDirectory("sallyport-apiserver-"));
+                programs("KUBE_APISERVER", "fetch-kube-apiserver"),
+                Files.createTempDirectory("sallyport-apiserver-"),
+                List.of(flags));
         try {
             server.writeFiles();
             server.startEtcd();
@@ -77,6 +92,7 @@ public final class ApiServer implements AutoCloseable {
         return port;
     }
 
+    @Override
     public String url() {
         return "https://127.0.0.1:" + port;
     }
@@ -87,11 +103,26 @@ public final class ApiServer implements AutoCloseable {
     }
 
     /** The private key that service accounts' tokens are signed with: a test may sign what the server would not. */
-    public Path signingKey() {
-        return directory.resolve("sa.key");
+    public PrivateKey signingKey() {
+        return Objects.requireNonNull(signingKey, "not started");
     }
 
-    /** A client that may do everything. */
+    /** From its next start on, the server takes whoever shows this token for this user. */
+    public void believe(String token, String user) throws IOException {
+        Files.writeString(
+                directory.resolve("tokens.csv"), token + "," + user + ",u-" + user + "\n", StandardOpenOption.APPEND);
+    }
+
+    /** Questions about tokens, single pods and single Sandboxes so far, as the server itself counts them. */
+    public long requests() {
+        return admin().raw("/metrics")
+                .lines()
+                .filter(line -> COUNTED.matcher(line).find())
+                .mapToLong(line -> Math.round(Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1))))
+                .sum();
+    }
+
+    @Override
     public KubernetesClient admin() {
         KubernetesClient client = admin;
         if (client == null) {
@@ -115,24 +146,40 @@ public final class ApiServer implements AutoCloseable {
 
     /** A kubeconfig of somebody with this token, in a new file. */
     public Path kubeconfig(String token) throws IOException {
-        return kubeconfig(token, port);
+        return kubeconfig(token, url());
     }
 
     /** Like {@link #kubeconfig(String)}, by way of another port of this machine. */
     public Path kubeconfig(String token, int throughPort) throws IOException {
+        return kubeconfig(token, "https://127.0.0.1:" + throughPort);
+    }
+
+    @Override
+    public Path kubeconfig(String token, String url) throws IOException {
         Path file = Files.createTempFile(directory, "kubeconfig-", ".yaml");
         Files.writeString(file, """
                 apiVersion: v1
                 kind: Config
                 clusters:
-                - {name: test, cluster: {server: "https://127.0.0.1:%d", certificate-authority: "%s"}}
+                - {name: test, cluster: {server: "%s", certificate-authority: "%s"}}
                 users:
                 - {name: test, user: {token: "%s"}}
                 contexts:
                 - {name: test, context: {cluster: test, user: test}}
                 current-context: test
-                """.formatted(throughPort, certificate(), token));
+                """.formatted(url, certificate(), token));
         return file;
+    }
+
+    /** It is all ours. */
+    @Override
+    public String suffix() {
+        return "";
+    }
+
+    @Override
+    public void defineSandboxes() {
+        TestSandboxes.defineSandboxes(admin());
     }
 
     /** The token of {@link #admin()}. */
@@ -161,6 +208,7 @@ public final class ApiServer implements AutoCloseable {
             KeyPairGenerator generator = KeyPairGenerator.getInstance("RSA");
             generator.initialize(2048);
             keys = generator.generateKeyPair();
+            signingKey = keys.getPrivate();
         } catch (GeneralSecurityException e) {
             throw new IOException(e);
         }
@@ -224,21 +272,21 @@ public final class ApiServer implements AutoCloseable {
     }
 
     private void startServer() throws IOException {
-        server = run(
-                "kube-apiserver",
-                List.of(
-                        "--etcd-servers=http://127.0.0.1:" + etcdPort,
-                        "--bind-address=127.0.0.1",
-                        "--secure-port=" + port,
-                        "--endpoint-reconciler-type=none",
-                        "--cert-dir=" + directory.resolve("certs"),
-                        "--token-auth-file=" + directory.resolve("tokens.csv"),
-                        "--authorization-mode=RBAC",
-                        "--service-account-issuer=https://kubernetes.default.svc",
-                        "--service-account-signing-key-file=" + directory.resolve("sa.key"),
-                        "--service-account-key-file=" + directory.resolve("sa.pub"),
-                        "--service-cluster-ip-range=10.96.0.0/16",
-                        "--shutdown-delay-duration=0s"));
+        List<String> arguments = new ArrayList<>(List.of(
+                "--etcd-servers=http://127.0.0.1:" + etcdPort,
+                "--bind-address=127.0.0.1",
+                "--secure-port=" + port,
+                "--endpoint-reconciler-type=none",
+                "--cert-dir=" + directory.resolve("certs"),
+                "--token-auth-file=" + directory.resolve("tokens.csv"),
+                "--authorization-mode=RBAC",
+                "--service-account-issuer=https://kubernetes.default.svc",
+                "--service-account-signing-key-file=" + directory.resolve("sa.key"),
+                "--service-account-key-file=" + directory.resolve("sa.pub"),
+                "--service-cluster-ip-range=10.96.0.0/16",
+                "--shutdown-delay-duration=0s"));
+        arguments.addAll(flags);
+        server = run("kube-apiserver", arguments);
     }
 
     private void awaitReady() throws IOException, InterruptedException {

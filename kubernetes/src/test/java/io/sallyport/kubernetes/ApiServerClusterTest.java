@@ -11,7 +11,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -79,7 +78,8 @@ class ApiServerClusterTest {
                 contexts: [{name: t, context: {cluster: t, user: t}}]
                 current-context: t
                 """.formatted(server.getAddress().getPort()));
-        return ApiServerCluster.connect(Optional.of(kubeconfig), timeout);
+        return ApiServerCluster.connect(
+                new ClusterSettings(new ClusterAccess.Kubeconfig(kubeconfig), Namespaces.exactly("n"), timeout));
     }
 
     @ParameterizedTest

@@ -28,6 +28,7 @@ import io.fabric8.kubernetes.client.dsl.FieldValidateable;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
 import io.sallyport.base.settings.Problems;
 import io.sallyport.base.settings.Settings;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
@@ -504,13 +505,20 @@ class ChartTest {
                         "--dry-run=client")
                 .success();
         Problems problems = new Problems();
-        Settings settings = Settings.parse("ext-authz.yaml", notes.substring(notes.indexOf("\nkubernetes:")), problems);
-        KubernetesSettings read = KubernetesSettings.read(settings.section("kubernetes"));
+        // Where a pod has its files.
+        Files.createFile(directory.resolve("token"));
+        Files.createFile(directory.resolve("ca.crt"));
+        String section = notes.substring(notes.indexOf("\nkubernetes:"))
+                .replace("\nkubernetes:", "\nkubernetes:\n  service-account: " + directory);
+        Settings settings = Settings.parse("ext-authz.yaml", section, problems);
+        KubernetesSettings read = KubernetesSettings.read(
+                settings.section("kubernetes"),
+                Map.of("KUBERNETES_SERVICE_HOST", "10.0.0.1", "KUBERNETES_SERVICE_PORT", "443"));
         settings.done();
         problems.throwIfAny();
         assertThat(read.audience()).isEqualTo(values.audience());
         assertThat(read.accounts()).containsExactly(values.sandbox());
-        assertThat(read.namespaces())
+        assertThat(read.cluster().namespaces())
                 .isEqualTo(
                         values.yaml.contains("namespacePrefix")
                                 ? new Namespaces.Prefix("chart-")

@@ -6,11 +6,11 @@ import com.nimbusds.jose.jwk.ECKey;
 import io.sallyport.base.Reason;
 import io.sallyport.identity.Authenticator.Credential;
 import io.sallyport.identity.Authenticator.Outcome;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
@@ -32,9 +32,11 @@ class PodAuthenticatorGuardTest {
     private PodAuthenticator authenticator(int concurrent, int waiting, Duration timeout) {
         return new PodAuthenticator(
                 new KubernetesSettings(
-                        Optional.empty(),
+                        new ClusterSettings(
+                                new ClusterAccess.Kubeconfig(Path.of("nowhere")),
+                                Namespaces.exactly("sandboxes"),
+                                timeout),
                         "openshell-gateway",
-                        Namespaces.exactly("sandboxes"),
                         Set.of("openshell-sandbox"),
                         true,
                         timeout,
@@ -202,6 +204,33 @@ class PodAuthenticatorGuardTest {
         }
         // Who came after the answer asks again: at worst everybody who was late to start.
         assertThat(cluster.mostUnderWay).hasValue(1);
+    }
+
+    /** One pod's calls take no more of the room that all pods share than one pod needs. */
+    @Test
+    void callsWithOneTokenTakeOnlySoMuchRoom() throws Exception {
+        CountDownLatch gate = new CountDownLatch(1);
+        cluster.gate = gate;
+        String token = good("one");
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<Future<Outcome>> calls = new ArrayList<>();
+            for (int i = 0; i < 100; i++) {
+                calls.add(threads.submit(() -> show(token)));
+            }
+            // One asks and 64 wait for its answer.
+            while (calls.stream().filter(Future::isDone).count() < 35) {
+                Thread.onSpinWait();
+            }
+            gate.countDown();
+            int served = 0;
+            for (Future<Outcome> call : calls) {
+                switch (call.get()) {
+                    case Outcome.Authenticated _ -> served++;
+                    case Outcome outcome -> assertThat(reason(outcome)).isEqualTo(Reason.OVERLOADED);
+                }
+            }
+            assertThat(served).isEqualTo(65);
+        }
     }
 
     @Test

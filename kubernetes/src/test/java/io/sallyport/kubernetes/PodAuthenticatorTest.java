@@ -1,9 +1,16 @@
 package io.sallyport.kubernetes;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
+import com.nimbusds.jwt.JWTClaimsSet;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.NodeBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.SecretBuilder;
+import io.fabric8.kubernetes.client.dsl.PodResource;
 import io.sallyport.base.Reason;
 import io.sallyport.identity.Authenticator.Credential;
 import io.sallyport.identity.Authenticator.Outcome;
@@ -13,12 +20,14 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.Date;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -33,13 +42,13 @@ class PodAuthenticatorTest {
     private static final String METHOD = "/openshell.v1.OpenShell/IssueSandboxToken";
     private static final AtomicInteger NUMBERS = new AtomicInteger();
 
-    private final ApiServer server;
+    private final TestCluster server;
     private TestSandboxes sandboxes;
     private TestSandboxes others;
     private PodAuthenticator authenticator;
     private final String name = "pod-" + NUMBERS.incrementAndGet();
 
-    PodAuthenticatorTest(ApiServer server) {
+    PodAuthenticatorTest(TestCluster server) {
         this.server = server;
     }
 
@@ -64,9 +73,8 @@ class PodAuthenticatorTest {
 
     private KubernetesSettings settings(Path kubeconfig, boolean requireOwner) {
         return new KubernetesSettings(
-                Optional.of(kubeconfig),
+                sandboxes.cluster(kubeconfig),
                 TestSandboxes.AUDIENCE,
-                Namespaces.exactly(sandboxes.namespace()),
                 Set.of(TestSandboxes.ACCOUNT, "second-account"),
                 requireOwner,
                 Duration.ofSeconds(30),
@@ -93,12 +101,7 @@ class PodAuthenticatorTest {
     @Test
     void aSecondAllowedAccountWillDo() {
         sandboxes.account("second-account");
-        Pod pod = sandboxes.pod(
-                name,
-                "second-account",
-                Map.of("openshell.io/sandbox-id", "box-" + name),
-                List.of(TestSandboxes.owner(sandboxes.sandbox(name, "box-" + name), true)));
-        assertThat(authenticate(sandboxes.token(pod))).isInstanceOf(Outcome.Authenticated.class);
+        assertThat(authenticate(ofSecondAccount())).isInstanceOf(Outcome.Authenticated.class);
     }
 
     @ParameterizedTest
@@ -126,11 +129,29 @@ class PodAuthenticatorTest {
                 return "not.a.token";
             }
         },
+        ADMINISTRATORS_TOKEN(Reason.POD_TOKEN_MALFORMED, true) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return test.own().adminToken();
+            }
+        },
         ANOTHER_AUDIENCE(Reason.POD_TOKEN_AUDIENCE) {
             @Override
             String token(PodAuthenticatorTest test) {
                 Pod pod = test.sandboxes.pod(test.name, "box");
                 return test.token(pod, "https://kubernetes.default.svc");
+            }
+        },
+        OF_A_SECRET_AS_IT_ONCE_WAS(Reason.POD_TOKEN_AUDIENCE, true) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return test.legacy(List.of());
+            }
+        },
+        ENDED_LONG_AGO(Reason.POD_TOKEN_EXPIRED, true) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return test.ended(Duration.ofMinutes(2));
             }
         },
         ANOTHER_NAMESPACE(Reason.POD_TOKEN_SUBJECT) {
@@ -156,6 +177,74 @@ class PodAuthenticatorTest {
                 String token = test.sandboxes.token(test.sandboxes.pod(test.name, "box"));
                 int at = token.lastIndexOf('.') + 10;
                 return token.substring(0, at) + (token.charAt(at) == 'A' ? 'B' : 'A') + token.substring(at + 1);
+            }
+        },
+        SIGNED_WITH_ANOTHER_KEY(Reason.POD_TOKEN_FORGED) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return ResignedTokens.asAForger()
+                        .change(test.sandboxes.token(test.sandboxes.pod(test.name, "box")), claims -> claims);
+            }
+        },
+        OF_ANOTHER_ISSUER(Reason.REVIEW_REFUSED, true) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return test.said(claims -> claims.issuer("https://another.example"));
+            }
+        },
+        OF_ANOTHER_POD_UNDER_ITS_NAME(Reason.REVIEW_REFUSED, true) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return test.said(claims -> claims.claim(
+                        "kubernetes.io",
+                        Map.of(
+                                "namespace", test.sandboxes.namespace(),
+                                "serviceaccount", Map.of("name", TestSandboxes.ACCOUNT, "uid", test.accountUid()),
+                                "pod", Map.of("name", test.name, "uid", "another"))));
+            }
+        },
+        ACCOUNT_DELETED(Reason.REVIEW_REFUSED) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                test.sandboxes.account("second-account");
+                String token = test.ofSecondAccount();
+                test.deleteSecondAccount();
+                return token;
+            }
+        },
+        ACCOUNT_RECREATED_UNDER_ITS_NAME(Reason.REVIEW_REFUSED) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                String token = ACCOUNT_DELETED.token(test);
+                test.sandboxes.account("second-account");
+                return token;
+            }
+        },
+        OF_A_SECRET_FOR_OUR_AUDIENCE(Reason.REVIEW_POD, true) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return test.legacy(List.of(TestSandboxes.AUDIENCE));
+            }
+        },
+        BOUND_TO_A_SECRET(Reason.REVIEW_POD) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return test.boundTo(test.create(new SecretBuilder()
+                        .withNewMetadata()
+                        .withName(test.name)
+                        .withNamespace(test.sandboxes.namespace())
+                        .endMetadata()
+                        .build()));
+            }
+        },
+        BOUND_TO_A_NODE(Reason.REVIEW_POD, true) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return test.boundTo(test.create(new NodeBuilder()
+                        .withNewMetadata()
+                        .withName("node-of-" + test.name)
+                        .endMetadata()
+                        .build()));
             }
         },
         NOT_BOUND_TO_A_POD(Reason.REVIEW_POD) {
@@ -195,21 +284,29 @@ class PodAuthenticatorTest {
                 return token;
             }
         },
-        POD_HAS_RUN_TO_ITS_END(Reason.POD_ENDED) {
+        POD_HAS_FAILED(Reason.POD_ENDED) {
             @Override
             String token(PodAuthenticatorTest test) {
-                Pod pod = test.sandboxes.pod(test.name, "box");
-                String token = test.sandboxes.token(pod);
-                test.server
-                        .admin()
-                        .pods()
-                        .inNamespace(test.sandboxes.namespace())
-                        .withName(test.name)
-                        .editStatus(running -> new io.fabric8.kubernetes.api.model.PodBuilder(running)
-                                .editStatus()
-                                .withPhase("Failed")
-                                .endStatus()
+                return test.inPhase("Failed");
+            }
+        },
+        POD_HAS_SUCCEEDED(Reason.POD_ENDED) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                return test.inPhase("Succeeded");
+            }
+        },
+        POD_IS_BEING_DELETED(Reason.POD_ENDED) {
+            @Override
+            String token(PodAuthenticatorTest test) {
+                String token = test.sandboxes.token(test.sandboxes.pod(test.name, "box"));
+                test.pod()
+                        .edit(pod -> new PodBuilder(pod)
+                                .editMetadata()
+                                .addToFinalizers("example.com/wait")
+                                .endMetadata()
                                 .build());
+                test.sandboxes.deletePod(test.name);
                 return token;
             }
         },
@@ -236,12 +333,8 @@ class PodAuthenticatorTest {
             String token(PodAuthenticatorTest test) {
                 String token = test.sandboxes.token(test.sandboxes.pod(test.name, "box"));
                 assertThat(test.authenticate(token)).isInstanceOf(Outcome.Authenticated.class);
-                test.server
-                        .admin()
-                        .pods()
-                        .inNamespace(test.sandboxes.namespace())
-                        .withName(test.name)
-                        .edit(pod -> new io.fabric8.kubernetes.api.model.PodBuilder(pod)
+                test.pod()
+                        .edit(pod -> new PodBuilder(pod)
                                 .editMetadata()
                                 .addToAnnotations("openshell.io/sandbox-id", "another")
                                 .endMetadata()
@@ -287,7 +380,7 @@ class PodAuthenticatorTest {
                 return test.owned(List.of(TestSandboxes.owner(test.sandboxes.sandbox(test.name, "box"), false)));
             }
         },
-        OWNER_DELETED(Reason.OWNER_GONE) {
+        OWNER_DELETED(Reason.OWNER_GONE, true) {
             @Override
             String token(PodAuthenticatorTest test) {
                 String token = test.sandboxes.token(test.sandboxes.pod(test.name, "box"));
@@ -312,7 +405,7 @@ class PodAuthenticatorTest {
                 return token;
             }
         },
-        OWNER_RECREATED_UNDER_ITS_NAME(Reason.OWNER_REPLACED) {
+        OWNER_RECREATED_UNDER_ITS_NAME(Reason.OWNER_REPLACED, true) {
             @Override
             String token(PodAuthenticatorTest test) {
                 String token = test.sandboxes.token(test.sandboxes.pod(test.name, "box"));
@@ -335,12 +428,106 @@ class PodAuthenticatorTest {
         };
 
         private final Reason reason;
+        private final boolean ours;
 
         Row(Reason reason) {
+            this(reason, false);
+        }
+
+        /**
+         * @param ours whether it takes a cluster of our own: its key, a node that is none, or an owner that goes and leaves its
+         *     pod behind
+         */
+        Row(Reason reason, boolean ours) {
             this.reason = reason;
+            this.ours = ours;
         }
 
         abstract String token(PodAuthenticatorTest test);
+    }
+
+    private ApiServer own() {
+        return (ApiServer) server;
+    }
+
+    private PodResource pod() {
+        return server.admin().pods().inNamespace(sandboxes.namespace()).withName(name);
+    }
+
+    private String inPhase(String phase) {
+        String token = sandboxes.token(sandboxes.pod(name, "box"));
+        pod().editStatus(running -> new PodBuilder(running)
+                .editStatus()
+                .withPhase(phase)
+                .endStatus()
+                .build());
+        return token;
+    }
+
+    private <T extends HasMetadata> T create(T object) {
+        return server.admin().resource(object).create();
+    }
+
+    private String boundTo(HasMetadata object) {
+        return sandboxes.token(
+                sandboxes.namespace(), TestSandboxes.ACCOUNT, object, TestSandboxes.AUDIENCE, Duration.ofHours(1));
+    }
+
+    /** A token of a pod's that is right but for one claim, as if the API server had made it. */
+    private String said(UnaryOperator<JWTClaimsSet.Builder> claims) {
+        return ResignedTokens.asTheCluster(own()).change(sandboxes.token(sandboxes.pod(name, "box")), claims);
+    }
+
+    private String ended(Duration ago) {
+        return said(claims -> claims.expirationTime(Date.from(Instant.now().minus(ago))));
+    }
+
+    private String accountUid() {
+        return server.admin()
+                .serviceAccounts()
+                .inNamespace(sandboxes.namespace())
+                .withName(TestSandboxes.ACCOUNT)
+                .get()
+                .getMetadata()
+                .getUid();
+    }
+
+    private String ofSecondAccount() {
+        return sandboxes.token(sandboxes.pod(
+                name,
+                "second-account",
+                Map.of("openshell.io/sandbox-id", "box"),
+                List.of(TestSandboxes.owner(sandboxes.sandbox(name, "box"), true))));
+    }
+
+    private void deleteSecondAccount() {
+        server.admin()
+                .serviceAccounts()
+                .inNamespace(sandboxes.namespace())
+                .withName("second-account")
+                .delete();
+    }
+
+    /** The token in a Secret, as every account had one once: without an end, and for whoever asks. */
+    private String legacy(List<String> audiences) {
+        String token = said(claims -> new JWTClaimsSet.Builder()
+                .issuer("kubernetes/serviceaccount")
+                .subject("system:serviceaccount:" + sandboxes.namespace() + ":" + TestSandboxes.ACCOUNT)
+                .audience(audiences)
+                .claim("kubernetes.io/serviceaccount/namespace", sandboxes.namespace())
+                .claim("kubernetes.io/serviceaccount/secret.name", name)
+                .claim("kubernetes.io/serviceaccount/service-account.name", TestSandboxes.ACCOUNT)
+                .claim("kubernetes.io/serviceaccount/service-account.uid", accountUid()));
+        var _ = create(new SecretBuilder()
+                .withNewMetadata()
+                .withName(name)
+                .withNamespace(sandboxes.namespace())
+                .addToAnnotations("kubernetes.io/service-account.name", TestSandboxes.ACCOUNT)
+                .endMetadata()
+                .withType("kubernetes.io/service-account-token")
+                .addToStringData("token", token)
+                .build());
+        return token;
     }
 
     private String token(Pod pod, String audience) {
@@ -380,7 +567,14 @@ class PodAuthenticatorTest {
     }
 
     static Stream<Row> rows() {
-        return Stream.of(Row.values());
+        return Stream.of(Row.values()).filter(row -> !row.ours || !SharedApiServer.isGiven());
+    }
+
+    /** Whose clock is right is for the API server to say, which grants a minute as we do. */
+    @Test
+    void aTokenThatHasJustEndedIsForTheServerToJudge() {
+        assumeFalse(SharedApiServer.isGiven(), "the cluster's key is not ours");
+        assertThat(authenticate(ended(Duration.ofSeconds(5)))).isInstanceOf(Outcome.Authenticated.class);
     }
 
     @Test

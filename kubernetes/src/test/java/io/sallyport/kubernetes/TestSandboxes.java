@@ -23,7 +23,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
@@ -33,30 +32,34 @@ import org.jspecify.annotations.Nullable;
 public final class TestSandboxes {
     public static final String ACCOUNT = "openshell-sandbox";
     public static final String AUDIENCE = "openshell-gateway";
-    public static final String SYSTEM = "sallyport";
+
+    /** Where our programs run, and what the chart is installed as; with the cluster's suffix. */
+    private static final String SYSTEM = "sallyport";
 
     private static final AtomicInteger NUMBERS = new AtomicInteger();
 
     private final KubernetesClient admin;
     private final String namespace;
+    private final String system;
 
-    private TestSandboxes(KubernetesClient admin, String namespace) {
+    private TestSandboxes(KubernetesClient admin, String namespace, String system) {
         this.admin = admin;
         this.namespace = namespace;
+        this.system = system;
     }
 
     /** In a new namespace, with the account of sandboxes, and with what ext-authz and the issuer may do. */
-    public static TestSandboxes prepare(ApiServer server) throws IOException {
+    public static TestSandboxes prepare(TestCluster server) throws IOException {
         return prepare(server, "sandboxes-" + NUMBERS.incrementAndGet());
     }
 
-    /** In a namespace of this name. */
-    public static TestSandboxes prepare(ApiServer server, String namespace) throws IOException {
+    /** In a namespace of this name, and of the cluster's suffix. */
+    public static TestSandboxes prepare(TestCluster server, String namespace) throws IOException {
         KubernetesClient admin = server.admin();
-        defineSandboxes(admin);
-        TestSandboxes sandboxes = new TestSandboxes(admin, namespace);
-        createNamespace(admin, namespace);
-        createNamespace(admin, SYSTEM);
+        server.defineSandboxes();
+        TestSandboxes sandboxes = new TestSandboxes(admin, namespace + server.suffix(), SYSTEM + server.suffix());
+        createNamespace(admin, sandboxes.namespace);
+        createNamespace(admin, sandboxes.system);
         sandboxes.account(ACCOUNT);
         return sandboxes;
     }
@@ -65,24 +68,29 @@ public final class TestSandboxes {
         return namespace;
     }
 
-    /** How ext-authz is set up for them, patient enough for a loaded machine. */
+    /** How ext-authz is set up for them. */
     KubernetesSettings settings(Path kubeconfig) {
-        return new KubernetesSettings(
-                Optional.of(kubeconfig),
-                AUDIENCE,
-                Namespaces.exactly(namespace),
-                Set.of(ACCOUNT),
-                true,
-                Duration.ofSeconds(30),
-                16,
-                512);
+        return settings(cluster(kubeconfig));
+    }
+
+    KubernetesSettings settings(ClusterSettings cluster) {
+        return new KubernetesSettings(cluster, AUDIENCE, Set.of(ACCOUNT), true, Duration.ofSeconds(30), 16, 512);
+    }
+
+    /** How they are found, by somebody patient enough for a loaded machine. */
+    ClusterSettings cluster(Path kubeconfig) {
+        return cluster(new ClusterAccess.Kubeconfig(kubeconfig), Duration.ofSeconds(30));
+    }
+
+    ClusterSettings cluster(ClusterAccess access, Duration timeout) {
+        return new ClusterSettings(access, Namespaces.exactly(namespace), timeout);
     }
 
     /** The objects of a template of the chart, with this namespace for the sandboxes'. */
     public List<HasMetadata> manifest(String template) throws IOException {
         String text = Chart.OBJECTS.stream()
                 .filter(object -> object.contains("# Source: sallyport/templates/" + template + "\n"))
-                .map(object -> object.replace(Chart.SANDBOXES, namespace))
+                .map(object -> object.replace(Chart.SANDBOXES, namespace).replace(SYSTEM, system))
                 .collect(Collectors.joining("---"));
         return admin.load(new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8)))
                 .items();
@@ -114,18 +122,26 @@ public final class TestSandboxes {
      *
      * @param program {@code ext-authz} or {@code token-issuer}
      */
-    public Path grant(ApiServer server, String program) throws IOException {
-        return grant(server, program, server.port());
+    public Path grant(TestCluster server, String program) throws IOException {
+        return grant(server, program, server.url());
     }
 
-    /** Like {@link #grant(ApiServer, String)}, with a kubeconfig for another port of this machine. */
+    /** Like {@link #grant(TestCluster, String)}, with a kubeconfig for another port of this machine. */
     public Path grant(ApiServer server, String program, int port) throws IOException {
+        return grant(server, program, "https://127.0.0.1:" + port);
+    }
+
+    /** Like {@link #grant(TestCluster, String)}, with a kubeconfig for another address. */
+    public Path grant(TestCluster server, String program, String url) throws IOException {
+        return server.kubeconfig(grantedToken(program), url);
+    }
+
+    /** Makes the account and the roles of a program; the account's token for the API server. */
+    public String grantedToken(String program) throws IOException {
         for (HasMetadata object : manifest(program + ".yaml")) {
             apply(object);
         }
-        return server.kubeconfig(
-                token(SYSTEM, "sallyport-" + program, null, "https://kubernetes.default.svc", Duration.ofHours(2)),
-                port);
+        return token(system, system + "-" + program, null, "", Duration.ofHours(2));
     }
 
     /** Makes an object, or puts its roles' rules in the place of those there. */
@@ -145,6 +161,11 @@ public final class TestSandboxes {
 
     /** All Sandboxes of this namespace. */
     public MixedOperation<GenericKubernetesResource, ?, Resource<GenericKubernetesResource>> resources(String version) {
+        return resources(admin, version);
+    }
+
+    static MixedOperation<GenericKubernetesResource, ?, Resource<GenericKubernetesResource>> resources(
+            KubernetesClient admin, String version) {
         return admin.genericKubernetesResources(new ResourceDefinitionContext.Builder()
                 .withGroup("agents.x-k8s.io")
                 .withVersion(version)
@@ -209,6 +230,8 @@ public final class TestSandboxes {
                         .withOwnerReferences(new ArrayList<>(owners))
                         .endMetadata()
                         .withNewSpec()
+                        // Where there is a scheduler, it lets it lie.
+                        .withSchedulerName("nobody")
                         .withServiceAccountName(account)
                         .withAutomountServiceAccountToken(false)
                         .addNewContainer()
@@ -229,18 +252,26 @@ public final class TestSandboxes {
         return token(namespace, pod.getSpec().getServiceAccountName(), pod, AUDIENCE, Duration.ofHours(1));
     }
 
-    /** A token of an account; bound to a pod, when there is one. */
-    public String token(String inNamespace, String account, @Nullable Pod pod, String audience, Duration lifetime) {
-        String bound = pod == null
+    /**
+     * A token of an account.
+     *
+     * @param object a pod, a Secret or a node that it is bound to, if any
+     * @param audience empty for the API server itself
+     */
+    public String token(
+            String inNamespace, String account, @Nullable HasMetadata object, String audience, Duration lifetime) {
+        String bound = object == null
                 ? ""
-                : ",\"boundObjectRef\":{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"name\":\"%s\",\"uid\":\"%s\"}"
+                : ",\"boundObjectRef\":{\"apiVersion\":\"v1\",\"kind\":\"%s\",\"name\":\"%s\",\"uid\":\"%s\"}"
                         .formatted(
-                                pod.getMetadata().getName(), pod.getMetadata().getUid());
+                                object.getKind(),
+                                object.getMetadata().getName(),
+                                object.getMetadata().getUid());
         String answer = admin.raw(
                 "/api/v1/namespaces/" + inNamespace + "/serviceaccounts/" + account + "/token",
                 "POST",
-                "{\"apiVersion\":\"authentication.k8s.io/v1\",\"kind\":\"TokenRequest\",\"spec\":{\"audiences\":[\"%s\"],\"expirationSeconds\":%d%s}}"
-                        .formatted(audience, lifetime.toSeconds(), bound));
+                "{\"apiVersion\":\"authentication.k8s.io/v1\",\"kind\":\"TokenRequest\",\"spec\":{\"audiences\":[%s],\"expirationSeconds\":%d%s}}"
+                        .formatted(audience.isEmpty() ? "" : "\"" + audience + "\"", lifetime.toSeconds(), bound));
         GenericKubernetesResource request =
                 admin.getKubernetesSerialization().unmarshal(answer, GenericKubernetesResource.class);
         return (String) java.util.Objects.requireNonNull(request.get("status", "token"));

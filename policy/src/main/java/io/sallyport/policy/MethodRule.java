@@ -49,6 +49,11 @@ public record MethodRule(
                 && destination == Destination.GATEWAY;
     }
 
+    /** Whether it is a method that pods begin with: their cluster is asked who they are, and the issuer mints. */
+    public boolean beginsPods() {
+        return access == Access.SERVICE_ACCOUNT && destination == Destination.ISSUER;
+    }
+
     /** Who may call. */
     public enum Access {
         /** Sandboxes only. */
