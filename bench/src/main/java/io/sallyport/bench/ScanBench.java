@@ -14,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.IntStream;
 
 /**
@@ -86,7 +87,7 @@ final class ScanBench implements Bench {
         return String.format(
                 Locale.ROOT,
                 "scan logs_ms=%.2f worst_ms=%.2f",
-                times.get(LINES).median(),
+                Objects.requireNonNull(times.get(LINES)).median(),
                 times.values().stream().mapToDouble(Series::median).max().orElseThrow());
     }
 
