@@ -25,6 +25,8 @@ final class WorkQueue<K> implements AutoCloseable {
     @FunctionalInterface
     interface Work<K> {
         /**
+         * Sees to a thing once.
+         *
          * @param tries how often it was seen to in vain since somebody last asked for it
          * @return when to see to it again; empty when that is not necessary
          */
