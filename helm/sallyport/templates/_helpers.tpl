@@ -1,15 +1,9 @@
-{{/* The beginning of all names: the release's, with the chart's behind it unless it is in there already. */}}
-{{- define "sallyport.fullname" -}}
-{{- $name := .Values.nameOverride | default .Chart.Name -}}
-{{- .Values.fullnameOverride | default (contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name)) -}}
-{{- end }}
-
-{{/* The name of a component's account: (list $ COMPONENT). */}}
+{{/* The name of a component's account: (list $ COMPONENT). Like all names it begins with the release's. */}}
 {{- define "sallyport.account" -}}
 {{- $root := first . -}}
 {{- $components := dict "ext-authz" "extAuthz" "token-issuer" "issuer" "sandbox" "sandboxes" -}}
 {{- $values := get $root.Values (get $components (last .)) -}}
-{{- $values.serviceAccount.name | default (printf "%s-%s" (include "sallyport.fullname" $root) (last .)) -}}
+{{- $values.serviceAccount.name | default (printf "%s-%s" $root.Release.Name (last .)) -}}
 {{- end }}
 
 {{/*
@@ -18,13 +12,13 @@ sandboxes run. So it begins with the release's namespace; neither that nor what 
 */}}
 {{- define "sallyport.role" -}}
 {{- $root := first . -}}
-{{ $root.Release.Namespace }}:{{ include "sallyport.fullname" $root }}-{{ last . }}
+{{ $root.Release.Namespace }}:{{ $root.Release.Name }}-{{ last . }}
 {{- end }}
 
 {{/* The labels of a component's objects: (list $ COMPONENT). */}}
 {{- define "sallyport.labels" -}}
 {{- $root := first . -}}
-app.kubernetes.io/name: {{ $root.Values.nameOverride | default $root.Chart.Name | quote }}
+app.kubernetes.io/name: {{ $root.Chart.Name }}
 app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
 app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
 app.kubernetes.io/component: {{ last . }}

@@ -88,7 +88,6 @@ class ChartTest {
         PREFIX("sandboxes: {namespacePrefix: chart-, namespaces: [chart-one]}", List.of("chart-one")),
         PREFIX_OF_NONE_YET("sandboxes: {namespacePrefix: chart-}", List.of()),
         EVERYTHING("""
-                fullnameOverride: guard
                 extAuthz: {serviceAccount: {name: gateway}}
                 sandboxes: {namespaces: [chart-two, chart], serviceAccount: {name: box}, audience: "us: <& \\" them"}
                 issuer: {records: kubernetes}
@@ -102,7 +101,6 @@ class ChartTest {
                 """, List.of("chart-one")),
         /** Names that YAML reads as something else, where one lets it. */
         NUMBERS("""
-                nameOverride: "123"
                 sandboxes: {namespaces: ["1e5", "null", "true", "0x1"], serviceAccount: {name: "1"}, audience: "2"}
                 extAuthz: {serviceAccount: {name: "3"}}
                 issuer: {records: kubernetes, serviceAccount: {name: "4"}}
@@ -135,7 +133,7 @@ class ChartTest {
 
         String issuer() {
             return switch (this) {
-                case EVERYTHING -> "guard-token-issuer";
+                case EVERYTHING -> "sallyport-token-issuer";
                 case ACCOUNTS_OF_OTHERS -> "gateway";
                 case NUMBERS -> "4";
                 default -> "";
@@ -413,11 +411,14 @@ class ChartTest {
         String inBoxes = "sandboxes: {namespaces: [gate-boxes], serviceAccount: {name: %s}}";
         install(here, "gate", "gate-b", inBoxes.formatted("b"));
         install(here, "wall", "gate-a", inBoxes.formatted("c"));
+        assertThat(here.run(inBoxes.formatted("a"), "install", "late", Helm.chart(), "--namespace", "gate-b")
+                        .out())
+                .contains("ServiceAccount \"a\" in namespace \"gate-boxes\" exists and cannot be imported");
 
-        awaitRights("gate-a/gate-sallyport-ext-authz", EXT_AUTHZ, Set.of("gate-boxes", "gate-only-a"), Set.of(REVIEWS));
-        awaitRights("gate-a/gate-sallyport-token-issuer", ISSUER, Set.of("gate-boxes", "gate-only-a"), Set.of());
-        awaitRights("gate-b/gate-sallyport-ext-authz", EXT_AUTHZ, Set.of("gate-boxes"), Set.of(REVIEWS));
-        awaitRights("gate-a/wall-sallyport-ext-authz", EXT_AUTHZ, Set.of("gate-boxes"), Set.of(REVIEWS));
+        awaitRights("gate-a/gate-ext-authz", EXT_AUTHZ, Set.of("gate-boxes", "gate-only-a"), Set.of(REVIEWS));
+        awaitRights("gate-a/gate-token-issuer", ISSUER, Set.of("gate-boxes", "gate-only-a"), Set.of());
+        awaitRights("gate-b/gate-ext-authz", EXT_AUTHZ, Set.of("gate-boxes"), Set.of(REVIEWS));
+        awaitRights("gate-a/wall-ext-authz", EXT_AUTHZ, Set.of("gate-boxes"), Set.of(REVIEWS));
         for (String sandbox : List.of("a", "b", "c")) {
             awaitRights("gate-boxes/" + sandbox, Set.of(), Set.of(), Set.of());
         }
@@ -425,8 +426,8 @@ class ChartTest {
         // Nothing stays of a release that goes, and nothing of another goes with it.
         here.run(List.of("uninstall", "gate", "--namespace", "gate-a")).success();
         assertThat(roles()).noneMatch(name -> name.startsWith("gate-a:gate-"));
-        awaitRights("gate-b/gate-sallyport-ext-authz", EXT_AUTHZ, Set.of("gate-boxes"), Set.of(REVIEWS));
-        awaitRights("gate-a/wall-sallyport-ext-authz", EXT_AUTHZ, Set.of("gate-boxes"), Set.of(REVIEWS));
+        awaitRights("gate-b/gate-ext-authz", EXT_AUTHZ, Set.of("gate-boxes"), Set.of(REVIEWS));
+        awaitRights("gate-a/wall-ext-authz", EXT_AUTHZ, Set.of("gate-boxes"), Set.of(REVIEWS));
     }
 
     private static void install(Helm here, String release, String namespace, String values) throws Exception {
@@ -456,35 +457,37 @@ class ChartTest {
             here.addAll(EVERYBODY);
             expected.put(namespace, here);
         }
-        long end = System.nanoTime() + Duration.ofSeconds(60).toNanos();
-        while (!rights(account, expected.keySet()).equals(expected) && System.nanoTime() < end) {
-            Thread.sleep(50);
-        }
-        assertThat(rights(account, expected.keySet())).as(account).isEqualTo(expected);
-    }
-
-    private Map<String, Set<String>> rights(String account, Set<String> namespaces) {
-        Map<String, Set<String>> rights = new TreeMap<>();
         Config config = new ConfigBuilder(server.config(server.adminToken()))
                 .withImpersonateUsername("system:serviceaccount:" + account.replace('/', ':'))
                 .withImpersonateGroups("system:authenticated", "system:serviceaccounts")
                 .build();
         try (KubernetesClient client =
                 new KubernetesClientBuilder().withConfig(config).build()) {
-            for (String namespace : namespaces) {
-                GenericKubernetesResource review = YAML.unmarshal(
-                        client.raw("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", "POST", """
-                                {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview",
-                                 "spec": {"namespace": "%s"}}""".formatted(
-                                        namespace)),
-                        GenericKubernetesResource.class);
-                assertThat((Boolean) review.get("status", "incomplete")).isFalse();
-                Set<String> here = new TreeSet<>();
-                // In the form of a role's rules.
-                List<Object> rules = review.get("status", "resourceRules");
-                rules.forEach(rule -> here.addAll(rights(YAML.convertValue(rule, PolicyRule.class))));
-                rights.put(namespace, here);
+            long end = System.nanoTime() + Duration.ofSeconds(30).toNanos();
+            Map<String, Set<String>> found = rights(client, expected.keySet());
+            while (!found.equals(expected) && System.nanoTime() < end) {
+                Thread.sleep(100);
+                found = rights(client, expected.keySet());
             }
+            assertThat(found).as(account).isEqualTo(expected);
+        }
+    }
+
+    private static Map<String, Set<String>> rights(KubernetesClient client, Set<String> namespaces) {
+        Map<String, Set<String>> rights = new TreeMap<>();
+        for (String namespace : namespaces) {
+            GenericKubernetesResource review = YAML.unmarshal(
+                    client.raw(
+                            "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", "POST", """
+                            {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview",
+                             "spec": {"namespace": "%s"}}""".formatted(namespace)),
+                    GenericKubernetesResource.class);
+            assertThat((Boolean) review.get("status", "incomplete")).isFalse();
+            Set<String> here = new TreeSet<>();
+            // In the form of a role's rules.
+            List<Object> rules = review.get("status", "resourceRules");
+            rules.forEach(rule -> here.addAll(rights(YAML.convertValue(rule, PolicyRule.class))));
+            rights.put(namespace, here);
         }
         return rights;
     }
@@ -579,7 +582,6 @@ class ChartTest {
             {sandboxes: {namespaces: [here], serviceAccount: {name: gate}}, issuer: {serviceAccount: {name: gate}}} | sandboxes.serviceAccount.name: expected another account than token-issuer's
             {sandboxes: {namespaces: [a]}, issuer: {records: cluster}} | /issuer/records': value must be one of 'registry', 'adopt', 'kubernetes'
             {sandboxes: {namespaces: [a]}, isuer: {records: adopt}}    | additional properties 'isuer' not allowed
-            {sandboxes: {namespaces: [a]}, nameOverride: A}            | /nameOverride': 'A' does not match
             {sandboxes: {namespaces: [a]}, example: {enabled: true}}   | example.image: expected
             {sandboxes: {namespaces: [a]}, example: {enabled: true}}   | example.endpoint: expected
             {sandboxes: {namespaces: [a]}, example: {endpoint: "envoy:8080"}} | /example/endpoint': 'envoy:8080' does not match
