@@ -1,5 +1,6 @@
 package io.sallyport.bench;
 
+import io.envoyproxy.envoy.service.auth.v3.CheckRequest;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
 import io.grpc.netty.NettyChannelBuilder;
@@ -29,6 +30,7 @@ import io.sallyport.identity.KeyDirectory;
 import io.sallyport.policy.AccessPolicy;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -332,10 +334,23 @@ final class Workbench implements AutoCloseable {
         return List.of("-cp", path, peer.main().getName(), endpoint.toString());
     }
 
-    /** Those of ext-authz rather than ours: the peer is to have no more than it has. */
+    /**
+     * Those of ext-authz rather than ours: the peer is to have no more than it has, but for Envoy's generated classes, which
+     * it is made of.
+     */
     private List<Path> libraries() throws IOException {
         try (Stream<Path> jars = Files.list(root.resolve("ext-authz/target/app/lib"))) {
-            return jars.sorted().toList();
+            return Stream.concat(jars.sorted(), Stream.of(jarOf(CheckRequest.class)))
+                    .toList();
+        }
+    }
+
+    private static Path jarOf(Class<?> type) {
+        try {
+            return Path.of(
+                    type.getProtectionDomain().getCodeSource().getLocation().toURI());
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException("a class of no file", e);
         }
     }
 

@@ -2,19 +2,14 @@ package io.sallyport.extauthz;
 
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
-import com.google.protobuf.Struct;
-import com.google.protobuf.Value;
-import com.google.rpc.Status;
-import io.envoyproxy.envoy.config.core.v3.HeaderValue;
-import io.envoyproxy.envoy.config.core.v3.HeaderValueOption;
-import io.envoyproxy.envoy.config.core.v3.HeaderValueOption.HeaderAppendAction;
-import io.envoyproxy.envoy.service.auth.v3.CheckResponse;
-import io.envoyproxy.envoy.service.auth.v3.DeniedHttpResponse;
-import io.envoyproxy.envoy.service.auth.v3.OkHttpResponse;
-import io.envoyproxy.envoy.type.v3.HttpStatus;
-import io.envoyproxy.envoy.type.v3.StatusCode;
+import io.grpc.Status;
 import io.sallyport.base.Reason;
 import io.sallyport.extauthz.Decision.Traveller;
+import io.sallyport.extauthz.envoy.CheckResponses;
+import io.sallyport.extauthz.envoy.CheckResponses.Denied;
+import io.sallyport.extauthz.envoy.CheckResponses.Ok;
+import io.sallyport.extauthz.envoy.DynamicMetadata;
+import io.sallyport.extauthz.envoy.Fields;
 import io.sallyport.extauthz.guard.Announcement;
 import io.sallyport.identity.Principal;
 import io.sallyport.identity.PrincipalHeader;
@@ -24,6 +19,7 @@ import io.sallyport.policy.MethodRule;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.EnumMap;
+import java.util.HexFormat;
 import java.util.Map;
 import java.util.Optional;
 
@@ -65,16 +61,15 @@ final class Answers {
         this.stripCredentials = stripCredentials;
         this.policyDigest = policyDigest;
         for (Reason reason : Reason.values()) {
-            if (reason.statusCode() != io.grpc.Status.Code.OK) {
+            if (reason.statusCode() != Status.Code.OK) {
                 denials.put(reason, new Answer(denial(reason).toByteArray()));
             }
         }
         // Nobody is not to become somebody at the gateway either, by a credential that we did not look at.
-        this.anonymous = allowAs(new Principal.Anonymous()).toBuilder()
-                .setOkResponse(setPrincipal(new Principal.Anonymous()).addHeadersToRemove("authorization"))
-                .build()
+        Principal nobody = new Principal.Anonymous();
+        this.anonymous = CheckResponses.allows(setPrincipal(nobody).remove("authorization"), principalMetadata(nobody))
                 .toByteArray();
-        this.unnamed = allow(OkHttpResponse.newBuilder().addHeadersToRemove(PrincipalHeader.NAME), Struct.newBuilder())
+        this.unnamed = CheckResponses.allows(Ok.UNCHANGED.remove(PrincipalHeader.NAME), DynamicMetadata.NONE)
                 .toByteArray();
         this.developer = developer.map(user -> allowAs(user).toByteArray()).orElse(NOTHING);
     }
@@ -119,10 +114,7 @@ final class Answers {
     }
 
     private static byte[] signed(String assertion) {
-        return CheckResponse.newBuilder()
-                .setOkResponse(
-                        OkHttpResponse.newBuilder().addHeaders(overwrite(PrincipalHeader.ASSERTION_NAME, assertion)))
-                .build()
+        return CheckResponses.goesOn(Ok.UNCHANGED.set(PrincipalHeader.ASSERTION_NAME, assertion))
                 .toByteArray();
     }
 
@@ -132,14 +124,11 @@ final class Answers {
     }
 
     private byte[] build(Principal.Sandbox sandbox) {
-        OkHttpResponse.Builder ok = setPrincipal(sandbox);
-        if (stripCredentials) {
-            ok.addHeadersToRemove("authorization");
-        }
-        return allow(
-                        ok,
+        Ok ok = setPrincipal(sandbox);
+        return CheckResponses.allows(
+                        stripCredentials ? ok.remove("authorization") : ok,
                         principalMetadata(sandbox)
-                                .putFields("sandbox_id", text(sandbox.id().value())))
+                                .with("sandbox_id", sandbox.id().value()))
                 .toByteArray();
     }
 
@@ -151,93 +140,65 @@ final class Answers {
 
     /** What the stream guard needs to know beyond what every answer says. */
     private byte[] announce(SandboxClaims token) {
-        return CheckResponse.newBuilder()
-                .setDynamicMetadata(Announcement.of(token, policyDigest))
-                .build()
-                .toByteArray();
+        return CheckResponses.says(Announcement.of(token, policyDigest)).toByteArray();
     }
 
     /** What all allowing answers about a method have in common: for {@link OpenMethod#answer}. */
     byte[] about(MethodRule rule) {
-        CheckResponse.Builder part = CheckResponse.newBuilder()
-                .setDynamicMetadata(Struct.newBuilder().putFields("method", text(rule.path())));
-        if (rule.destination() == MethodRule.Destination.GATEWAY) {
-            part.setOkResponse(OkHttpResponse.newBuilder().addHeadersToRemove(PrincipalHeader.ASSERTION_NAME));
+        DynamicMetadata method = DynamicMetadata.NONE.with("method", rule.path());
+        return rule.destination() == MethodRule.Destination.GATEWAY
+                ? CheckResponses.goesOn(Ok.UNCHANGED.remove(PrincipalHeader.ASSERTION_NAME), method)
+                        .toByteArray()
+                : CheckResponses.says(method).toByteArray();
+    }
+
+    private static Fields allowAs(Principal principal) {
+        return CheckResponses.allows(setPrincipal(principal), principalMetadata(principal));
+    }
+
+    private static Ok setPrincipal(Principal principal) {
+        return Ok.UNCHANGED.set(PrincipalHeader.NAME, PrincipalHeader.format(principal));
+    }
+
+    private static DynamicMetadata principalMetadata(Principal principal) {
+        return DynamicMetadata.NONE.with("principal", PrincipalHeader.format(principal));
+    }
+
+    private static Fields denial(Reason reason) {
+        Status.Code code = reason.statusCode();
+        Denied denied = Denied.of(httpStatus(code), reason.text())
+                .set("grpc-status", Integer.toString(code.value()))
+                .set("grpc-message", percentEncode(reason.text()));
+        if (code == Status.Code.UNAVAILABLE) {
+            denied =
+                    denied.set("retry-after", RETRY_AFTER_SECONDS).set("grpc-retry-pushback-ms", RETRY_PUSHBACK_MILLIS);
         }
-        return part.build().toByteArray();
+        return CheckResponses.denies(code.value(), denied);
     }
 
-    private static CheckResponse allowAs(Principal principal) {
-        return allow(setPrincipal(principal), principalMetadata(principal));
-    }
-
-    private static CheckResponse allow(OkHttpResponse.Builder ok, Struct.Builder metadata) {
-        return CheckResponse.newBuilder()
-                .setStatus(Status.getDefaultInstance())
-                .setOkResponse(ok)
-                .setDynamicMetadata(metadata)
-                .build();
-    }
-
-    private static OkHttpResponse.Builder setPrincipal(Principal principal) {
-        return OkHttpResponse.newBuilder()
-                .addHeaders(overwrite(PrincipalHeader.NAME, PrincipalHeader.format(principal)));
-    }
-
-    private static Struct.Builder principalMetadata(Principal principal) {
-        return Struct.newBuilder().putFields("principal", text(PrincipalHeader.format(principal)));
-    }
-
-    private static CheckResponse denial(Reason reason) {
-        io.grpc.Status.Code code = reason.statusCode();
-        DeniedHttpResponse.Builder denied = DeniedHttpResponse.newBuilder()
-                .setStatus(HttpStatus.newBuilder().setCode(httpStatus(code)))
-                .addHeaders(overwrite("grpc-status", Integer.toString(code.value())))
-                .addHeaders(overwrite("grpc-message", percentEncode(reason.text())))
-                .setBody(reason.text());
-        if (code == io.grpc.Status.Code.UNAVAILABLE) {
-            denied.addHeaders(overwrite("retry-after", RETRY_AFTER_SECONDS))
-                    .addHeaders(overwrite("grpc-retry-pushback-ms", RETRY_PUSHBACK_MILLIS));
-        }
-        return CheckResponse.newBuilder()
-                .setStatus(Status.newBuilder().setCode(code.value()))
-                .setDeniedResponse(denied)
-                .build();
-    }
-
-    private static StatusCode httpStatus(io.grpc.Status.Code code) {
+    private static int httpStatus(Status.Code code) {
         return switch (code) {
-            case UNAUTHENTICATED -> StatusCode.Unauthorized;
-            case PERMISSION_DENIED -> StatusCode.Forbidden;
-            case INVALID_ARGUMENT -> StatusCode.BadRequest;
-            case RESOURCE_EXHAUSTED -> StatusCode.TooManyRequests;
-            case UNIMPLEMENTED -> StatusCode.NotImplemented;
-            case DEADLINE_EXCEEDED -> StatusCode.GatewayTimeout;
-            default -> StatusCode.ServiceUnavailable;
+            case UNAUTHENTICATED -> 401;
+            case PERMISSION_DENIED -> 403;
+            case INVALID_ARGUMENT -> 400;
+            case RESOURCE_EXHAUSTED -> 429;
+            case UNIMPLEMENTED -> 501;
+            case DEADLINE_EXCEEDED -> 504;
+            default -> 503;
         };
     }
 
     /** As the gRPC over HTTP/2 protocol spells {@code grpc-message}: everything but printable ASCII, and {@code %}. */
     static String percentEncode(String text) {
+        HexFormat hex = HexFormat.of().withUpperCase();
         StringBuilder encoded = new StringBuilder(text.length());
         for (byte b : text.getBytes(StandardCharsets.UTF_8)) {
             if (b >= ' ' && b <= '~' && b != '%') {
                 encoded.append((char) b);
             } else {
-                encoded.append('%').append(String.format("%02X", b & 0xFF));
+                encoded.append('%').append(hex.toHexDigits(b));
             }
         }
         return encoded.toString();
-    }
-
-    private static HeaderValueOption overwrite(String name, String value) {
-        return HeaderValueOption.newBuilder()
-                .setHeader(HeaderValue.newBuilder().setKey(name).setValue(value))
-                .setAppendAction(HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD)
-                .build();
-    }
-
-    private static Value text(String value) {
-        return Value.newBuilder().setStringValue(value).build();
     }
 }

@@ -1,31 +1,24 @@
 package io.sallyport.extauthz;
 
 import com.google.protobuf.ByteString;
-import com.google.protobuf.Value;
-import io.envoyproxy.envoy.config.core.v3.Address;
-import io.envoyproxy.envoy.config.core.v3.Metadata;
-import io.envoyproxy.envoy.config.core.v3.SocketAddress;
-import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode;
-import io.envoyproxy.envoy.service.auth.v3.AttributeContext;
-import io.envoyproxy.envoy.service.auth.v3.AttributeContext.HttpRequest;
-import io.envoyproxy.envoy.service.auth.v3.AuthorizationGrpc;
-import io.envoyproxy.envoy.service.auth.v3.CheckRequest;
-import io.envoyproxy.envoy.service.ext_proc.v3.ExternalProcessorGrpc;
-import io.envoyproxy.envoy.service.ext_proc.v3.HttpBody;
-import io.envoyproxy.envoy.service.ext_proc.v3.HttpHeaders;
-import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
-import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingResponse;
-import io.envoyproxy.envoy.service.ext_proc.v3.ProtocolConfiguration;
+import io.grpc.CallOptions;
 import io.grpc.ManagedChannel;
+import io.grpc.MethodDescriptor;
+import io.grpc.MethodDescriptor.MethodType;
 import io.grpc.Server;
+import io.grpc.stub.ClientCalls;
 import io.grpc.stub.StreamObserver;
 import io.netty.channel.EventLoopGroup;
 import io.sallyport.base.Logging;
 import io.sallyport.base.net.Endpoint;
 import io.sallyport.base.net.GrpcChannels;
 import io.sallyport.base.net.GrpcServers;
+import io.sallyport.base.net.RawMarshallers;
 import io.sallyport.base.settings.InvalidSettingsException;
+import io.sallyport.extauthz.envoy.DynamicMetadata;
+import io.sallyport.extauthz.envoy.Fields;
 import io.sallyport.extauthz.guard.Announcement;
+import io.sallyport.extauthz.guard.GuardService;
 import io.sallyport.identity.Ed25519;
 import io.sallyport.identity.GatewayId;
 import io.sallyport.identity.KeyDirectory;
@@ -67,6 +60,10 @@ public final class AotTraining {
     private static final String CACHE = "sallyport-ext-authz.aot";
     private static final String SERVICE = "/openshell.v1.OpenShell/";
     private static final int TOKENS = 200;
+    private static final MethodDescriptor<byte[], byte[]> CHECK =
+            method(CheckMethod.SERVICE, "Check", MethodType.UNARY);
+    private static final MethodDescriptor<byte[], byte[]> PROCESS =
+            method(GuardService.SERVICE, "Process", MethodType.BIDI_STREAMING);
 
     private AotTraining() {}
 
@@ -163,21 +160,25 @@ public final class AotTraining {
     private static void drive(ManagedChannel channel, String digest, Path keys) throws IOException {
         SandboxTokenMinter minter =
                 new SandboxTokenMinter(new GatewayId("local"), KeyDirectory.readSigning(keys), Ed25519.choose());
-        AuthorizationGrpc.AuthorizationBlockingStub stub = AuthorizationGrpc.newBlockingStub(channel);
         for (int i = 0; i < TOKENS; i++) {
+            // Each token on a connection of its own: with all the bad ones on one, that one would be refused
+            // everything.
+            int port = 40_000 + i;
             String id = "sandbox-" + i % 20;
             String token = token(minter, id, i);
             byte[] byId = message(1, id);
             for (int again = 0; again < 5; again++) {
-                ask(stub, digest, "GetSandboxConfig", "Bearer " + token, byId);
+                if (!ask(channel, port, digest, "GetSandboxConfig", "Bearer " + token, byId)) {
+                    throw new IllegalStateException("refused what every sandbox may; nothing usual is learned so");
+                }
             }
-            ask(stub, digest, "GetSandboxConfig", "Bearer " + token, message(1, "another"));
-            ask(stub, digest, "GetDraftPolicy", "Bearer " + token, byId);
-            ask(stub, digest, "RefreshSandboxToken", "Bearer " + token, new byte[0]);
-            ask(stub, digest, "GetSandbox", "Bearer " + token, byId);
-            ask(stub, digest, "Health", "", new byte[0]);
-            ask(stub, digest, "GetSandboxConfig", "Bearer " + token + "A", byId);
-            ask(stub, digest, "GetSandboxConfig", "", byId);
+            ask(channel, port, digest, "GetSandboxConfig", "Bearer " + token, message(1, "another"));
+            ask(channel, port, digest, "GetDraftPolicy", "Bearer " + token, byId);
+            ask(channel, port, digest, "RefreshSandboxToken", "Bearer " + token, new byte[0]);
+            ask(channel, port, digest, "GetSandbox", "Bearer " + token, byId);
+            ask(channel, port, digest, "Health", "", new byte[0]);
+            ask(channel, port, digest, "GetSandboxConfig", "Bearer " + token + "A", byId);
+            ask(channel, port, digest, "GetSandboxConfig", "", byId);
             guard(channel, digest, id);
         }
     }
@@ -185,12 +186,12 @@ public final class AotTraining {
     /** A stream as Envoy hands it over: a whole message, one in two pieces, one that names another sandbox. */
     private static void guard(ManagedChannel channel, String digest, String id) {
         SandboxClaims token = claims(id, 0, "training");
-        BlockingQueue<ProcessingResponse> answers = new LinkedBlockingQueue<>();
+        BlockingQueue<byte[]> answers = new LinkedBlockingQueue<>();
         CountDownLatch over = new CountDownLatch(1);
-        StreamObserver<ProcessingRequest> envoy = ExternalProcessorGrpc.newStub(channel)
-                .process(new StreamObserver<>() {
+        StreamObserver<byte[]> envoy = ClientCalls.asyncBidiStreamingCall(
+                channel.newCall(PROCESS, CallOptions.DEFAULT), new StreamObserver<>() {
                     @Override
-                    public void onNext(ProcessingResponse answer) {
+                    public void onNext(byte[] answer) {
                         answers.add(answer);
                     }
 
@@ -205,18 +206,16 @@ public final class AotTraining {
                     }
                 });
         String principal = PrincipalHeader.format(new Principal.Sandbox(token.sandbox(), token));
-        envoy.onNext(ProcessingRequest.newBuilder()
-                .setRequestHeaders(HttpHeaders.getDefaultInstance())
-                .setMetadataContext(Metadata.newBuilder()
-                        .putFilterMetadata(
-                                Announcement.NAMESPACE,
-                                Announcement.of(token, digest).toBuilder()
-                                        .putFields("principal", text(principal))
-                                        .putFields("sandbox_id", text(id))
-                                        .putFields("method", text(SERVICE + "PushSandboxLogs"))
-                                        .build()))
-                .setProtocolConfig(ProtocolConfiguration.newBuilder().setRequestBodyMode(BodySendMode.STREAMED))
-                .build());
+        DynamicMetadata said = Announcement.of(token, digest)
+                .with("principal", principal)
+                .with("sandbox_id", id)
+                .with("method", SERVICE + "PushSandboxLogs");
+        // A ProcessingRequest: request_headers, metadata_context, protocol_config (request_body_mode: STREAMED).
+        envoy.onNext(Fields.NONE
+                .with(2, Fields.NONE)
+                .with(8, Fields.NONE.with(1, entry(Announcement.NAMESPACE, said.toFields())))
+                .with(11, Fields.NONE.with(1, 1))
+                .toByteArray());
         byte[] own = frame(message(1, id));
         int half = own.length / 2;
         for (byte[] piece : List.of(
@@ -224,9 +223,10 @@ public final class AotTraining {
                 Arrays.copyOf(own, half),
                 Arrays.copyOfRange(own, half, own.length),
                 frame(message(1, "another")))) {
-            envoy.onNext(ProcessingRequest.newBuilder()
-                    .setRequestBody(HttpBody.newBuilder().setBody(ByteString.copyFrom(piece)))
-                    .build());
+            // request_body, body
+            envoy.onNext(Fields.NONE
+                    .with(4, Fields.NONE.with(1, ByteString.copyFrom(piece)))
+                    .toByteArray());
         }
         try {
             // The headers, three pieces, the end.
@@ -244,40 +244,53 @@ public final class AotTraining {
         }
     }
 
-    private static Value text(String value) {
-        return Value.newBuilder().setStringValue(value).build();
+    /** Whether it was allowed. */
+    private static boolean ask(
+            ManagedChannel channel, int port, String digest, String method, String authorization, byte[] message)
+            throws IOException {
+        byte[] body = frame(message);
+        // An HttpRequest: method, headers, path, scheme, size, protocol, raw_body.
+        Fields http = Fields.NONE
+                .with(2, "POST")
+                .with(3, entry("content-type", "application/grpc"))
+                .with(3, entry("x-request-id", "training"))
+                .with(3, entry("x-envoy-auth-partial-body", "false"))
+                .with(4, SERVICE + method)
+                .with(6, "http")
+                .with(9, body.length)
+                .with(10, "HTTP/2")
+                .with(12, ByteString.copyFrom(body));
+        if (!authorization.isEmpty()) {
+            http = http.with(3, entry("authorization", authorization));
+        }
+        Fields socketAddress = Fields.NONE.with(2, "127.0.0.1").with(3, port);
+        // An AttributeContext: source (a Peer: address, socket_address), request (http), context_extensions.
+        Fields attributes = Fields.NONE
+                .with(1, Fields.NONE.with(1, Fields.NONE.with(1, socketAddress)))
+                .with(4, Fields.NONE.with(2, http))
+                .with(10, entry(CheckCallReader.POLICY_EXTENSION, digest));
+        byte[] question = Fields.NONE.with(1, attributes).toByteArray();
+        // Whether the answer is an ok_response.
+        return Fields.parse(ClientCalls.blockingUnaryCall(channel, CHECK, CallOptions.DEFAULT, question))
+                .has(3);
     }
 
-    private static void ask(
-            AuthorizationGrpc.AuthorizationBlockingStub stub,
-            String digest,
-            String method,
-            String authorization,
-            byte[] message) {
-        byte[] body = frame(message);
-        HttpRequest.Builder http = HttpRequest.newBuilder()
-                .setMethod("POST")
-                .setPath(SERVICE + method)
-                .setScheme("http")
-                .setProtocol("HTTP/2")
-                .putHeaders("content-type", "application/grpc")
-                .putHeaders("x-request-id", "training")
-                .putHeaders("x-envoy-auth-partial-body", "false")
-                .setSize(body.length)
-                .setRawBody(ByteString.copyFrom(body));
-        if (!authorization.isEmpty()) {
-            http.putHeaders("authorization", authorization);
-        }
-        var _ = stub.check(CheckRequest.newBuilder()
-                .setAttributes(AttributeContext.newBuilder()
-                        .setSource(AttributeContext.Peer.newBuilder()
-                                .setAddress(Address.newBuilder()
-                                        .setSocketAddress(SocketAddress.newBuilder()
-                                                .setAddress("127.0.0.1")
-                                                .setPortValue(40_000))))
-                        .setRequest(AttributeContext.Request.newBuilder().setHttp(http))
-                        .putContextExtensions(CheckCallReader.POLICY_EXTENSION, digest))
-                .build());
+    /** Of a map. */
+    private static Fields entry(String key, String value) {
+        return Fields.NONE.with(1, key).with(2, value);
+    }
+
+    private static Fields entry(String key, Fields value) {
+        return Fields.NONE.with(1, key).with(2, value);
+    }
+
+    private static MethodDescriptor<byte[], byte[]> method(String service, String name, MethodType type) {
+        return MethodDescriptor.<byte[], byte[]>newBuilder()
+                .setType(type)
+                .setFullMethodName(MethodDescriptor.generateFullMethodName(service, name))
+                .setRequestMarshaller(RawMarshallers.unread())
+                .setResponseMarshaller(RawMarshallers.unread())
+                .build();
     }
 
     private static String token(SandboxTokenMinter minter, String id, int number) {

@@ -39,6 +39,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -48,7 +49,6 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongSupplier;
-import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
@@ -263,7 +263,7 @@ final class ExtAuthzServer implements AutoCloseable {
                     var _ = loops.schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS);
                 },
                 nanoTime,
-                RandomGenerator.getDefault());
+                new SplittableRandom());
         var _ = loops.scheduleWithFixedDelay(readiness::look, LOOK_MILLIS, LOOK_MILLIS, TimeUnit.MILLISECONDS);
         DecisionCounts counts = new DecisionCounts();
         SandboxTokenVerifier verifier =

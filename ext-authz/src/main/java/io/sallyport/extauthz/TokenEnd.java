@@ -1,15 +1,14 @@
 package io.sallyport.extauthz;
 
-import com.google.protobuf.Struct;
-import com.google.protobuf.Value;
-import io.envoyproxy.envoy.service.auth.v3.CheckResponse;
+import io.sallyport.extauthz.envoy.CheckResponses;
+import io.sallyport.extauthz.envoy.DynamicMetadata;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /**
  * The part of an allowing answer that says when the token ends ({@code token_expires}, seconds of the epoch).
  *
- * <p>It differs from token to token in nothing but one number, which a {@link Value} holds as eight bytes of fixed length,
+ * <p>It differs from token to token in nothing but one number, which protobuf holds as eight bytes of fixed length,
  * so a copy of a template with other eight bytes will do.
  */
 final class TokenEnd {
@@ -27,19 +26,15 @@ final class TokenEnd {
     }
 
     static TokenEnd template() {
-        byte[] template = CheckResponse.newBuilder()
-                .setDynamicMetadata(Struct.newBuilder()
-                        .putFields(
-                                FIELD, Value.newBuilder().setNumberValue(MARK).build()))
-                .build()
-                .toByteArray();
+        byte[] template =
+                CheckResponses.says(DynamicMetadata.NONE.with(FIELD, MARK)).toByteArray();
         ByteBuffer bytes = ByteBuffer.wrap(template).order(ByteOrder.LITTLE_ENDIAN);
         for (int at = 0; at <= template.length - Double.BYTES; at++) {
             if (bytes.getDouble(at) == MARK) {
                 return new TokenEnd(template, at);
             }
         }
-        throw new IllegalStateException("a Value holds no double");
+        throw new IllegalStateException("protobuf holds no double");
     }
 
     byte[] at(long epochSecond) {

@@ -3,6 +3,7 @@ package io.sallyport.extauthz;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.protobuf.DiscardUnknownFieldsParser;
 import com.google.protobuf.Struct;
 import io.envoyproxy.envoy.config.core.v3.HeaderValueOption;
 import io.envoyproxy.envoy.config.core.v3.HeaderValueOption.HeaderAppendAction;
@@ -57,6 +58,7 @@ class AnswersTest {
                             case DEADLINE_EXCEEDED -> 504;
                             default -> 503;
                         });
+        assertThat(response.getDeniedResponse().getBody()).isEqualTo(reason.text());
         Map<String, String> headers = headers(response.getDeniedResponse().getHeadersList());
         assertThat(headers)
                 .containsEntry(
@@ -228,7 +230,11 @@ class AnswersTest {
     private static CheckResponse parse(Answer answer) throws IOException {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         answer.writeTo(bytes);
-        return CheckResponse.parseFrom(bytes.toByteArray());
+        CheckResponse response = CheckResponse.parseFrom(bytes.toByteArray());
+        assertThat(DiscardUnknownFieldsParser.wrap(CheckResponse.parser()).parseFrom(bytes.toByteArray()))
+                .as("nothing under a number that Envoy does not know")
+                .isEqualTo(response);
+        return response;
     }
 
     /** Name and value; each must be set over whatever came before it. */

@@ -68,6 +68,11 @@ public final class TestSandboxes {
         return namespace;
     }
 
+    /** The namespace of our programs; their accounts' names begin with it. */
+    public String system() {
+        return system;
+    }
+
     /** How ext-authz is set up for them. */
     KubernetesSettings settings(Path kubeconfig) {
         return settings(cluster(kubeconfig));

@@ -1,9 +1,8 @@
 package io.sallyport.extauthz.guard;
 
-import com.google.protobuf.Struct;
-import com.google.protobuf.Value;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
+import io.sallyport.extauthz.envoy.DynamicMetadata;
 import io.sallyport.identity.Lineage;
 import io.sallyport.identity.Principal;
 import io.sallyport.identity.PrincipalHeader;
@@ -11,6 +10,7 @@ import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
 import java.time.Instant;
 import java.util.Optional;
+import java.util.OptionalDouble;
 
 /**
  * What {@code Check} said of a stream when it let it begin: whose it is, by which token, and which method it calls. It comes
@@ -45,18 +45,17 @@ public record Announcement(String principal, String method, String policy, Sandb
      *
      * @throws IllegalArgumentException when the token has no id or no lineage, so that its life could not be followed
      */
-    public static Struct of(SandboxClaims token, String policy) {
+    public static DynamicMetadata of(SandboxClaims token, String policy) {
         Lineage lineage =
                 token.lineage().orElseThrow(() -> new IllegalArgumentException("a stream's token has no lineage"));
         String id = token.tokenId().orElseThrow(() -> new IllegalArgumentException("a stream's token has no id"));
-        return Struct.newBuilder()
-                .putFields(POLICY, text(policy))
-                .putFields(TOKEN_ID, text(id))
-                .putFields(LINEAGE, text(lineage.id()))
-                .putFields(GENERATION, number(lineage.generation()))
-                .putFields(ISSUED_AT, number(token.issuedAt().getEpochSecond()))
-                .putFields(KEY_ID, text(token.keyId()))
-                .build();
+        return DynamicMetadata.NONE
+                .with(POLICY, policy)
+                .with(TOKEN_ID, id)
+                .with(LINEAGE, lineage.id())
+                .with(GENERATION, (double) lineage.generation())
+                .with(ISSUED_AT, (double) token.issuedAt().getEpochSecond())
+                .with(KEY_ID, token.keyId());
     }
 
     /**
@@ -64,7 +63,7 @@ public record Announcement(String principal, String method, String policy, Sandb
      *
      * @throws RejectedException {@code STREAM_UNGUARDED}, when anything is missing
      */
-    static Announcement read(Struct said) throws RejectedException {
+    static Announcement read(DynamicMetadata said) throws RejectedException {
         SandboxId sandbox;
         Lineage lineage;
         try {
@@ -78,7 +77,7 @@ public record Announcement(String principal, String method, String policy, Sandb
                 Optional.of(text(said, TOKEN_ID)),
                 Optional.of(lineage),
                 Instant.ofEpochSecond(number(said, ISSUED_AT)),
-                said.containsFields(TOKEN_EXPIRES) ? Instant.ofEpochSecond(number(said, TOKEN_EXPIRES)) : Instant.MAX,
+                said.says(TOKEN_EXPIRES) ? Instant.ofEpochSecond(number(said, TOKEN_EXPIRES)) : Instant.MAX,
                 text(said, KEY_ID));
         String principal = text(said, PRINCIPAL);
         if (!principal.equals(PrincipalHeader.format(new Principal.Sandbox(sandbox, token)))) {
@@ -87,19 +86,14 @@ public record Announcement(String principal, String method, String policy, Sandb
         return new Announcement(principal, text(said, METHOD), text(said, POLICY), token);
     }
 
-    private static String text(Struct said, String field) throws RejectedException {
-        String value =
-                said.getFieldsOrDefault(field, Value.getDefaultInstance()).getStringValue();
-        if (value.isEmpty()) {
-            throw missing(field);
-        }
-        return value;
+    private static String text(DynamicMetadata said, String field) throws RejectedException {
+        return said.text(field).filter(value -> !value.isEmpty()).orElseThrow(() -> missing(field));
     }
 
-    private static long number(Struct said, String field) throws RejectedException {
-        Value value = said.getFieldsOrDefault(field, Value.getDefaultInstance());
-        double number = value.getNumberValue();
-        if (!value.hasNumberValue() || number < 0 || number > MOST || number != Math.rint(number)) {
+    private static long number(DynamicMetadata said, String field) throws RejectedException {
+        OptionalDouble value = said.number(field);
+        double number = value.orElse(-1);
+        if (!(number >= 0) || number > MOST || number != Math.rint(number)) {
             throw missing(field);
         }
         return (long) number;
@@ -107,13 +101,5 @@ public record Announcement(String principal, String method, String policy, Sandb
 
     private static RejectedException missing(String field) {
         return new RejectedException(Reason.STREAM_UNGUARDED, "ext_authz said no " + field + " of this stream");
-    }
-
-    private static Value text(String value) {
-        return Value.newBuilder().setStringValue(value).build();
-    }
-
-    private static Value number(long value) {
-        return Value.newBuilder().setNumberValue((double) value).build();
     }
 }

@@ -16,6 +16,9 @@ import java.lang.System.Logger.Level;
  * <p>Everything happens on the event loop, as it comes, one message of a stream at a time; no thread waits for anything.
  */
 public final class GuardService {
+    /** The service that Envoy calls. */
+    public static final String SERVICE = ProcessMethod.SERVICE;
+
     private static final Logger log = System.getLogger(GuardService.class.getName());
 
     private final Guard guard;

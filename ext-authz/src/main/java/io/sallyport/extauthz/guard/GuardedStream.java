@@ -1,16 +1,12 @@
 package io.sallyport.extauthz.guard;
 
 import com.google.protobuf.ByteString;
-import com.google.protobuf.Struct;
 import com.google.protobuf.UnsafeByteOperations;
-import io.envoyproxy.envoy.config.core.v3.HeaderValue;
-import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode;
-import io.envoyproxy.envoy.service.ext_proc.v3.HttpHeaders;
-import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
-import io.envoyproxy.envoy.service.ext_proc.v3.ProtocolConfiguration;
 import io.grpc.Status;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
+import io.sallyport.extauthz.guard.ProcessMessage.BodyMode;
+import io.sallyport.extauthz.guard.ProcessMessage.Modes;
 import io.sallyport.extauthz.guard.ProcessMessage.Piece;
 import io.sallyport.extauthz.guard.ProcessMessage.RequestHeaders;
 import io.sallyport.extauthz.guard.ProcessMessage.RequestTrailers;
@@ -130,7 +126,7 @@ final class GuardedStream {
         }
         try {
             switch (message) {
-                case RequestHeaders(ProcessingRequest request) -> open(request);
+                case RequestHeaders headers -> open(headers);
                 case Piece piece -> take(piece);
                 case RequestTrailers() -> refuse(new Refusal(Reason.STREAM_TRAILERS, ""));
                 case ResponseTrailers() -> endResponse();
@@ -201,14 +197,14 @@ final class GuardedStream {
         return phase == Phase.ENDING || phase == Phase.OVER;
     }
 
-    private void open(ProcessingRequest request) {
+    private void open(RequestHeaders headers) {
         if (phase != Phase.NEW) {
             refuse(unguarded("headers came twice"));
             return;
         }
         Opened entering;
         try {
-            entering = enter(request);
+            entering = enter(headers);
         } catch (RejectedException e) {
             refuse(new Refusal(e.reason(), e.detail()));
             return;
@@ -220,13 +216,12 @@ final class GuardedStream {
         });
     }
 
-    private Opened enter(ProcessingRequest request) throws RejectedException {
-        requestId = requestId(request.getRequestHeaders());
-        Announcement announcement = Announcement.read(request.getMetadataContext()
-                .getFilterMetadataOrDefault(Announcement.NAMESPACE, Struct.getDefaultInstance()));
+    private Opened enter(RequestHeaders headers) throws RejectedException {
+        requestId = REQUEST_ID.matcher(headers.requestId()).matches() ? headers.requestId() : null;
+        Announcement announcement = Announcement.read(headers.said());
         announced = announcement;
         MethodRule rule = guard.rule(announcement);
-        checkModes(request.getProtocolConfig(), rule);
+        checkModes(headers.modes(), rule);
         goodUntil = guard.goodUntil(announcement.token().expiresAt());
         OpenStreams.Share share =
                 guard.streams().enter(this, announcement.token().sandbox());
@@ -242,27 +237,13 @@ final class GuardedStream {
         return entered;
     }
 
-    private static @Nullable String requestId(HttpHeaders headers) {
-        for (HeaderValue header : headers.getHeaders().getHeadersList()) {
-            if (header.getKey().equals("x-request-id")) {
-                String value = header.getRawValue().isEmpty()
-                        ? header.getValue()
-                        : header.getRawValue().toStringUtf8();
-                return REQUEST_ID.matcher(value).matches() ? value : null;
-            }
-        }
-        return null;
-    }
-
-    private static void checkModes(ProtocolConfiguration modes, MethodRule rule) throws RejectedException {
-        BodySendMode expected = rule.messages().opaque() ? BodySendMode.NONE : BodySendMode.STREAMED;
-        if (modes.getRequestBodyMode() != expected
-                || modes.getResponseBodyMode() != BodySendMode.NONE
-                || modes.getSendBodyWithoutWaitingForHeaderResponse()) {
+    private static void checkModes(Modes modes, MethodRule rule) throws RejectedException {
+        BodyMode expected = rule.messages().opaque() ? BodyMode.NONE : BodyMode.STREAMED;
+        if (modes.request() != expected || modes.response() != BodyMode.NONE || modes.early()) {
             throw new RejectedException(
                     Reason.STREAM_UNGUARDED,
-                    "Envoy is set to hand over bodies as " + modes.getRequestBodyMode() + " and "
-                            + modes.getResponseBodyMode() + ", expected " + expected
+                    "Envoy is set to hand over bodies as " + modes.request() + " and "
+                            + modes.response() + ", expected " + expected
                             + " and NONE; generate its configuration anew");
         }
     }

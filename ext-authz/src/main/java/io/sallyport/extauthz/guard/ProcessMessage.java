@@ -1,11 +1,34 @@
 package io.sallyport.extauthz.guard;
 
-import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
+import io.sallyport.extauthz.envoy.DynamicMetadata;
 
 /** What Envoy says about a stream: a {@code ProcessingRequest}, as far as the guard reads it. */
 sealed interface ProcessMessage {
-    /** The request begins; read as a whole, since it comes once. */
-    record RequestHeaders(ProcessingRequest request) implements ProcessMessage {}
+    /**
+     * The request begins.
+     *
+     * @param requestId Envoy's {@code x-request-id}; empty when there is none
+     * @param said what ext_authz said of it
+     * @param modes how the rest will come
+     */
+    record RequestHeaders(String requestId, DynamicMetadata said, Modes modes) implements ProcessMessage {}
+
+    /**
+     * How Envoy hands over what comes behind the headers: a {@code ProtocolConfiguration}.
+     *
+     * @param early whether it does not wait for our answer to the headers
+     */
+    record Modes(BodyMode request, BodyMode response, boolean early) {}
+
+    /** {@code BodySendMode}, in the order of its numbers. */
+    enum BodyMode {
+        NONE,
+        STREAMED,
+        BUFFERED,
+        BUFFERED_PARTIAL,
+        FULL_DUPLEX_STREAMED,
+        UNKNOWN
+    }
 
     /** Some bytes of the request's body, where they lie in the message that brought them. */
     final class Piece implements ProcessMessage {

@@ -1,9 +1,13 @@
 package io.sallyport.extauthz.guard;
 
+import com.google.protobuf.ByteString;
 import com.google.protobuf.CodedInputStream;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.WireFormat;
-import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
+import io.sallyport.extauthz.envoy.DynamicMetadata;
+import io.sallyport.extauthz.envoy.Fields;
+import io.sallyport.extauthz.guard.ProcessMessage.BodyMode;
+import io.sallyport.extauthz.guard.ProcessMessage.Modes;
 import io.sallyport.extauthz.guard.ProcessMessage.Piece;
 import io.sallyport.extauthz.guard.ProcessMessage.RequestHeaders;
 import io.sallyport.extauthz.guard.ProcessMessage.RequestTrailers;
@@ -16,7 +20,7 @@ import java.io.IOException;
  *
  * <p>A piece of a body is found where it lies and not copied; the metadata that Envoy sends along with each is skipped. What
  * protobuf would merge (two pieces in one message) is no message of Envoy's, and not accepted. Field numbers are those of
- * {@code external_processor.proto}.
+ * {@code external_processor.proto} and of what it imports.
  */
 final class ProcessMessageReader {
     private static final int REQUEST_HEADERS = 2;
@@ -25,10 +29,26 @@ final class ProcessMessageReader {
     private static final int RESPONSE_BODY = 5;
     private static final int REQUEST_TRAILERS = 6;
     private static final int RESPONSE_TRAILERS = 7;
+    private static final int METADATA_CONTEXT = 8;
     private static final int OBSERVABILITY_MODE = 10;
+    private static final int PROTOCOL_CONFIG = 11;
 
     private static final int BODY_BYTES = tag(1, WireFormat.WIRETYPE_LENGTH_DELIMITED);
     private static final int BODY_END_OF_STREAM = tag(2, WireFormat.WIRETYPE_VARINT);
+
+    private static final int HEADERS_HEADERS = 1;
+    private static final int MAP_HEADERS = 1;
+    private static final int HEADER_KEY = 1;
+    private static final int HEADER_VALUE = 2;
+    private static final int HEADER_RAW_VALUE = 3;
+
+    private static final int METADATA_FILTER_METADATA = 1;
+    private static final int ENTRY_KEY = 1;
+    private static final int ENTRY_VALUE = 2;
+
+    private static final int CONFIG_REQUEST_BODY_MODE = 1;
+    private static final int CONFIG_RESPONSE_BODY_MODE = 2;
+    private static final int CONFIG_EARLY = 3;
 
     private final byte[] message;
     private final CodedInputStream in;
@@ -75,7 +95,7 @@ final class ProcessMessageReader {
         }
         return switch (kind) {
             case REQUEST_BODY -> new Piece(message, at, length, last);
-            case REQUEST_HEADERS -> new RequestHeaders(ProcessingRequest.parseFrom(message));
+            case REQUEST_HEADERS -> headers(Fields.parse(message));
             case REQUEST_TRAILERS -> new RequestTrailers();
             case RESPONSE_TRAILERS -> new ResponseTrailers();
             case RESPONSE_HEADERS -> new Unexpected("response headers, which are not asked for");
@@ -104,6 +124,45 @@ final class ProcessMessageReader {
             }
         }
         in.popLimit(outer);
+    }
+
+    /** A whole {@code ProcessingRequest}, since it comes once in a stream. */
+    private static RequestHeaders headers(Fields request) throws IOException {
+        Fields config = request.message(PROTOCOL_CONFIG);
+        return new RequestHeaders(
+                requestId(request.message(REQUEST_HEADERS).message(HEADERS_HEADERS)),
+                said(request.message(METADATA_CONTEXT)),
+                new Modes(
+                        bodyMode(config.integer(CONFIG_REQUEST_BODY_MODE)),
+                        bodyMode(config.integer(CONFIG_RESPONSE_BODY_MODE)),
+                        config.integer(CONFIG_EARLY) != 0));
+    }
+
+    /** {@code core.v3.HeaderMap}. */
+    private static String requestId(Fields headers) throws IOException {
+        for (Fields header : headers.messages(MAP_HEADERS)) {
+            if (header.text(HEADER_KEY).equals("x-request-id")) {
+                ByteString raw = header.bytes(HEADER_RAW_VALUE);
+                return raw.isEmpty() ? header.text(HEADER_VALUE) : raw.toStringUtf8();
+            }
+        }
+        return "";
+    }
+
+    /** {@code core.v3.Metadata}. */
+    private static DynamicMetadata said(Fields metadata) throws IOException {
+        Fields said = Fields.NONE;
+        for (Fields filter : metadata.messages(METADATA_FILTER_METADATA)) {
+            if (filter.text(ENTRY_KEY).equals(Announcement.NAMESPACE)) {
+                said = filter.message(ENTRY_VALUE);
+            }
+        }
+        return DynamicMetadata.read(said);
+    }
+
+    private static BodyMode bodyMode(long number) {
+        BodyMode[] known = BodyMode.values();
+        return number >= 0 && number < known.length ? known[(int) number] : BodyMode.UNKNOWN;
     }
 
     private void skip(int tag) throws IOException {

@@ -1,6 +1,7 @@
 package io.sallyport.extauthz.guard;
 
 import com.google.protobuf.ByteString;
+import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.MessageLite;
 import com.google.protobuf.Struct;
 import com.google.protobuf.Value;
@@ -23,6 +24,7 @@ import io.sallyport.base.settings.InvalidSettingsException;
 import io.sallyport.base.settings.Problems;
 import io.sallyport.base.settings.Settings;
 import io.sallyport.extauthz.TestTime;
+import io.sallyport.extauthz.envoy.DynamicMetadata;
 import io.sallyport.extauthz.guard.LineageSource.Answer;
 import io.sallyport.identity.Lineage;
 import io.sallyport.identity.Principal;
@@ -186,7 +188,7 @@ final class GuardStage implements Owners, LineageSource {
     }
 
     Struct.Builder announced(SandboxClaims token, String method) {
-        Struct.Builder said = Announcement.of(token, policy.digest()).toBuilder()
+        Struct.Builder said = struct(Announcement.of(token, policy.digest()))
                 .putFields("principal", text(PrincipalHeader.format(new Principal.Sandbox(token.sandbox(), token))))
                 .putFields("sandbox_id", text(token.sandbox().value()))
                 .putFields("method", text(method));
@@ -198,6 +200,14 @@ final class GuardStage implements Owners, LineageSource {
                             .build());
         }
         return said;
+    }
+
+    private static Struct.Builder struct(DynamicMetadata said) {
+        try {
+            return Struct.newBuilder().mergeFrom(said.toFields().toByteArray());
+        } catch (InvalidProtocolBufferException e) {
+            throw new IllegalStateException("not a Struct", e);
+        }
     }
 
     static ProcessingRequest headers(Struct said, ProtocolConfiguration modes) {

@@ -4,11 +4,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.protobuf.ByteString;
 import com.google.protobuf.Struct;
+import io.envoyproxy.envoy.config.core.v3.HeaderMap;
+import io.envoyproxy.envoy.config.core.v3.HeaderValue;
 import io.envoyproxy.envoy.config.core.v3.Metadata;
+import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode;
 import io.envoyproxy.envoy.service.ext_proc.v3.HttpBody;
 import io.envoyproxy.envoy.service.ext_proc.v3.HttpHeaders;
 import io.envoyproxy.envoy.service.ext_proc.v3.HttpTrailers;
 import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
+import io.envoyproxy.envoy.service.ext_proc.v3.ProtocolConfiguration;
+import io.sallyport.extauthz.envoy.DynamicMetadata;
+import io.sallyport.extauthz.guard.ProcessMessage.BodyMode;
+import io.sallyport.extauthz.guard.ProcessMessage.Modes;
 import io.sallyport.extauthz.guard.ProcessMessage.Piece;
 import io.sallyport.extauthz.guard.ProcessMessage.RequestHeaders;
 import io.sallyport.extauthz.guard.ProcessMessage.RequestTrailers;
@@ -19,6 +26,7 @@ import java.io.IOException;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ProcessMessageReaderTest {
@@ -58,7 +66,11 @@ class ProcessMessageReaderTest {
                 .setRequestHeaders(HttpHeaders.getDefaultInstance())
                 .setMetadataContext(METADATA)
                 .build();
-        assertThat(ProcessMessageReader.read(headers.toByteArray())).isEqualTo(new RequestHeaders(headers));
+        assertThat(ProcessMessageReader.read(headers.toByteArray()))
+                .isEqualTo(new RequestHeaders(
+                        "",
+                        DynamicMetadata.NONE.with("principal", "somebody"),
+                        new Modes(BodyMode.NONE, BodyMode.NONE, false)));
         assertThat(ProcessMessageReader.read(ProcessingRequest.newBuilder()
                         .setRequestTrailers(HttpTrailers.getDefaultInstance())
                         .build()
@@ -69,6 +81,60 @@ class ProcessMessageReaderTest {
                         .build()
                         .toByteArray()))
                 .isEqualTo(new ResponseTrailers());
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void theModesAreEnvoys(BodyMode mode) {
+        int number = mode == BodyMode.UNKNOWN
+                ? 99
+                : BodySendMode.valueOf(mode.name()).getNumber();
+        ProcessingRequest request = ProcessingRequest.newBuilder()
+                .setRequestHeaders(HttpHeaders.getDefaultInstance())
+                .setProtocolConfig(ProtocolConfiguration.newBuilder()
+                        .setRequestBodyModeValue(number)
+                        .setSendBodyWithoutWaitingForHeaderResponse(true))
+                .build();
+        assertThat(read(request).modes()).isEqualTo(new Modes(mode, BodyMode.NONE, true));
+
+        ProcessingRequest response = request.toBuilder()
+                .setProtocolConfig(ProtocolConfiguration.newBuilder().setResponseBodyModeValue(number))
+                .build();
+        assertThat(read(response).modes()).isEqualTo(new Modes(BodyMode.NONE, mode, false));
+    }
+
+    @Test
+    void theRequestsIdInEitherField() {
+        HeaderValue.Builder header = HeaderValue.newBuilder().setKey("x-request-id");
+        assertThat(read(withHeader(header.setValue("a"))).requestId()).isEqualTo("a");
+        assertThat(read(withHeader(header.setRawValue(ByteString.copyFromUtf8("b"))))
+                        .requestId())
+                .isEqualTo("b");
+        assertThat(read(withHeader(HeaderValue.newBuilder().setKey("x-other").setValue("c")))
+                        .requestId())
+                .isEmpty();
+    }
+
+    @Test
+    void whatAnotherFilterSaysIsNotBelieved() {
+        ProcessingRequest request = ProcessingRequest.newBuilder()
+                .setRequestHeaders(HttpHeaders.getDefaultInstance())
+                .setMetadataContext(Metadata.newBuilder()
+                        .putFilterMetadata(
+                                "envoy.filters.http.lua", METADATA.getFilterMetadataOrThrow(Announcement.NAMESPACE)))
+                .build();
+        assertThat(read(request).said()).isEqualTo(DynamicMetadata.NONE);
+    }
+
+    private static ProcessingRequest withHeader(HeaderValue.Builder header) {
+        return ProcessingRequest.newBuilder()
+                .setRequestHeaders(HttpHeaders.newBuilder()
+                        .setHeaders(HeaderMap.newBuilder().addHeaders(header)))
+                .build();
+    }
+
+    private static RequestHeaders read(ProcessingRequest request) {
+        return (RequestHeaders) ProcessMessageReader.read(request.toByteArray());
     }
 
     /** Where protobuf would take the last, or merge, there is more than one way to read it. */
