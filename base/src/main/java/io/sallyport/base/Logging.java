@@ -32,7 +32,10 @@ public final class Logging {
                 && String.valueOf(event.getMessage()).startsWith("Unknown channel option");
         boolean progress = (logger.startsWith("org.flywaydb.") || logger.startsWith("com.zaxxer.hikari."))
                 && event.getLevel().intValue() <= Level.INFO.intValue();
-        return !socketOption && !progress;
+        // What goes wrong with a watch is said by whoever watches, once and not at every try.
+        boolean watch = logger.equals("io.fabric8.kubernetes.client.informers.impl.cache.Reflector")
+                || logger.equals("io.fabric8.kubernetes.client.jdkhttp.JdkWebSocketImpl");
+        return !socketOption && !progress && !watch;
     }
 
     private static final class OneLine extends Formatter {

@@ -123,6 +123,8 @@ public enum Reason {
     MESSAGE_DEPTH(Code.INVALID_ARGUMENT, Texts.AMBIGUOUS),
     MESSAGE_UTF8(Code.INVALID_ARGUMENT, Texts.AMBIGUOUS),
     REQUEST_INVALID(Code.INVALID_ARGUMENT, "the request is not valid"),
+    /** A Sandbox resource does not say which sandbox it is, or what it is called, in exactly one way. */
+    RESOURCE_UNCLEAR(Code.INVALID_ARGUMENT, "the resource does not say which sandbox it is"),
     STREAM_UNNAMED(Code.INVALID_ARGUMENT, "the first message of the stream must name the sandbox"),
     STREAM_TRAILERS(Code.INVALID_ARGUMENT, "a request ends without trailers"),
 
@@ -133,6 +135,8 @@ public enum Reason {
     LINEAGE_NOT_FOUND(Code.NOT_FOUND, "the sandbox has no such lineage"),
     RECORD_TAKEN(Code.ALREADY_EXISTS, "the id or the name is taken"),
     RECORD_DELETED(Code.FAILED_PRECONDITION, "the sandbox is deleted, and a deleted id never comes back"),
+    /** Sandboxes are made and deleted as Sandbox resources of a cluster, and not by calls. */
+    RECORD_MIRRORED(Code.FAILED_PRECONDITION, "sandboxes are made and deleted as Sandbox resources of the cluster"),
     RECORD_RESTING(Code.UNAVAILABLE, "the name was another sandbox's until a moment ago, try again"),
     RECORD_STOPPED(Code.FAILED_PRECONDITION, "the sandbox is stopped"),
 
@@ -176,6 +180,10 @@ public enum Reason {
     BOOTSTRAP_REUSED(Code.OK, ""),
     /** A sandbox became known by the first token of its own that an unchanged gateway minted. */
     SANDBOX_ADOPTED(Code.OK, ""),
+    /** A sandbox became known by a Sandbox resource of the cluster. */
+    SANDBOX_MIRRORED(Code.OK, ""),
+    /** The Sandbox resource of a sandbox is gone, or is another sandbox's now, and the sandbox was deleted. */
+    SANDBOX_RESOURCE_GONE(Code.OK, ""),
     REVOKED(Code.OK, "");
 
     private static final class Texts {

@@ -40,6 +40,7 @@ public final class BenchMain implements Callable<Integer> {
                 new RefreshBench(),
                 new RevocationBench(),
                 new PodsBench(),
+                new ScanBench(),
                 new StreamsBench(),
                 new GrowthBench());
     }

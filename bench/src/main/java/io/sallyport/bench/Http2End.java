@@ -39,6 +39,7 @@ abstract class Http2End extends ByteToMessageDecoder {
     private int prefaceLeft;
     private int window = Http2CodecUtil.DEFAULT_WINDOW_SIZE;
     private int initialWindow = Http2CodecUtil.DEFAULT_WINDOW_SIZE;
+    private int maxFrame = Http2CodecUtil.MAX_FRAME_SIZE_LOWER_BOUND;
     private int unreturned;
     private @Nullable ChannelHandlerContext context;
 
@@ -130,7 +131,12 @@ abstract class Http2End extends ByteToMessageDecoder {
     /** The connection is gone, or cannot go on. */
     abstract void lost(String why);
 
-    /** Writes DATA frames for a message with its prefix. */
+    /** Bytes of the largest frame that the other side takes. */
+    final int maxFrame() {
+        return maxFrame;
+    }
+
+    /** Writes DATA frames of the least size that everybody takes. */
     static void frame(ByteBuf out, int streamId, byte[] message) {
         for (int at = 0; at < message.length; at += Http2CodecUtil.MAX_FRAME_SIZE_LOWER_BOUND) {
             int size = Math.min(message.length - at, Http2CodecUtil.MAX_FRAME_SIZE_LOWER_BOUND);
@@ -266,6 +272,10 @@ abstract class Http2End extends ByteToMessageDecoder {
 
         @Override
         public void onSettingsRead(ChannelHandlerContext active, Http2Settings settings) {
+            Integer largest = settings.maxFrameSize();
+            if (largest != null) {
+                maxFrame = largest;
+            }
             Integer initial = settings.initialWindowSize();
             if (initial != null) {
                 int more = initial - initialWindow;

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** What a measurement ran on. */
 final class Machine {
@@ -29,12 +30,16 @@ final class Machine {
         throw new IOException("process " + pid + " has no VmRSS");
     }
 
-    /** Processor time that a process has used, of all its threads, in microseconds (to the clock tick, 10 ms). */
+    /** Processor time that a process has used, of all the threads it has, in microseconds. */
     static long cpuMicros(long pid) throws IOException {
-        String stat = Files.readString(Path.of("/proc/" + pid + "/stat"));
-        // The name, in parentheses, may hold spaces; utime and stime are the 14th and 15th field (proc(5)).
-        String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
-        return (Long.parseLong(fields[11]) + Long.parseLong(fields[12])) * 10_000;
+        long nanos = 0;
+        try (Stream<Path> threads = Files.list(Path.of("/proc/" + pid + "/task"))) {
+            for (Path thread : threads.toList()) {
+                nanos += Long.parseLong(
+                        Files.readString(thread.resolve("schedstat")).split(" ", 2)[0]);
+            }
+        }
+        return nanos / 1000;
     }
 
     /** What lives on the heap of a JVM of ours after a full collection. */

@@ -10,7 +10,6 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.handler.codec.http2.DefaultHttp2Headers;
-import io.netty.handler.codec.http2.Http2CodecUtil;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.sallyport.base.net.Endpoint;
 import java.net.InetSocketAddress;
@@ -35,12 +34,13 @@ final class StreamLoad {
      *
      * @param path of the method
      * @param framed a message with its prefix
-     * @param packed whether messages share frames, as when a client has many ready at once; otherwise each begins one
+     * @param atOnce messages that a client has ready at once, and writes into as few frames as the server takes; 1: each
+     *     begins a frame
      */
     @SuppressWarnings("ArrayRecordComponent") // nobody writes to it
-    record Kind(String path, byte[] framed, boolean packed) {
+    record Kind(String path, byte[] framed, int atOnce) {
         /** A message, which gets its prefix here. */
-        static Kind of(String path, byte[] message, boolean packed) {
+        static Kind of(String path, byte[] message, int atOnce) {
             return new Kind(
                     path,
                     ByteBuffer.allocate(5 + message.length)
@@ -48,7 +48,7 @@ final class StreamLoad {
                             .putInt(message.length)
                             .put(message)
                             .array(),
-                    packed);
+                    atOnce);
         }
 
         boolean echoed() {
@@ -208,22 +208,21 @@ final class StreamLoad {
             private final FrameCounter answer = new FrameCounter();
             private final ByteBuf numbers = Unpooled.buffer(32);
             private long sent;
+
+            /** Bytes of a block that are still to be sent. */
+            private int begun;
+
             private boolean over;
             private String status = "";
 
             Call(int id) {
                 super(id);
-                inBlock = Math.max(
-                        1, (kind.packed() ? Http2CodecUtil.MAX_FRAME_SIZE_LOWER_BOUND : BLOCK) / kind.framed().length);
+                inBlock = kind.atOnce() > 1 ? kind.atOnce() : Math.max(1, BLOCK / kind.framed().length);
                 block = Unpooled.directBuffer(2 * BLOCK);
-                if (kind.packed()) {
-                    ByteBuffer all = ByteBuffer.allocate(inBlock * kind.framed().length);
-                    while (all.hasRemaining()) {
-                        all.put(kind.framed());
-                    }
-                    frame(block, id, all.array());
-                } else {
-                    for (int i = 0; i < inBlock; i++) {
+                for (int i = 0; i < inBlock; i++) {
+                    if (kind.atOnce() > 1) {
+                        block.writeBytes(kind.framed());
+                    } else {
                         frame(block, id, kind.framed());
                     }
                 }
@@ -234,6 +233,9 @@ final class StreamLoad {
                 if (over) {
                     return false;
                 }
+                if (begun > 0) {
+                    return sendBegun();
+                }
                 if (!goesOn.test(sent)) {
                     over = !held;
                     if (over) {
@@ -241,15 +243,37 @@ final class StreamLoad {
                     }
                     return false;
                 }
+                if (kind.atOnce() > 1) {
+                    sent += inBlock;
+                    begun = block.readableBytes();
+                    return sendBegun();
+                }
                 int size = kind.framed().length;
-                int count = held ? 1 : kind.packed() ? inBlock : Math.min(inBlock, room() / size);
+                int count = held ? 1 : Math.min(inBlock, room() / size);
                 if (count == 0 || count * size > room()) {
                     return false;
                 }
-                // All of a packed block, or so many of messages that each take the same room.
+                // So many of messages that each take the same room.
                 int framed = (int) ((long) block.readableBytes() * count / inBlock);
                 sendFrames(block.retainedSlice(0, framed), count * size);
                 sent += count;
+                return true;
+            }
+
+            /** As much of what is ready at once as there is room for, and a frame takes. */
+            private boolean sendBegun() {
+                int size = Math.min(begun, Math.min(room(), maxFrame()));
+                if (size == 0) {
+                    return false;
+                }
+                ByteBuf head = Unpooled.buffer(9)
+                        .writeMedium(size)
+                        .writeByte(0)
+                        .writeByte(0)
+                        .writeInt(id());
+                sendFrames(
+                        Unpooled.wrappedBuffer(head, block.retainedSlice(block.readableBytes() - begun, size)), size);
+                begun -= size;
                 return true;
             }
 

@@ -27,6 +27,13 @@ final class StreamsBench implements Bench {
     private static final long WARM_UP_PIECES = 300_000;
     private static final int LINES = 100;
     private static final int SMALL = 200;
+
+    /** Small messages that a client has ready at once: as many as fit into a frame of 16 KiB. */
+    private static final int PACKED = 80;
+
+    /** Messages of logs that a client of tonic's writes at once when it has them: the first 32 KiB or more. */
+    private static final int JOINED = 3;
+
     private static final int CHUNK = 16 * 1024;
 
     private static final int IDLE_SANDBOXES = 20;
@@ -75,9 +82,10 @@ final class StreamsBench implements Bench {
         Caller caller = new Caller(SANDBOX, workbench.questions().token(SANDBOX));
         byte[] log = logs(SANDBOX, LINES, 100);
         byte[] small = logs(SANDBOX, 1, SMALL - 75);
-        Comparison logs = new Comparison("logs", Kind.of(PUSH, log, false), List.of(guarded, bare, continued));
-        Comparison smalls = new Comparison("small", Kind.of(PUSH, small, false), List.of(guarded, bare, continued));
-        Comparison packed = new Comparison("packed", Kind.of(PUSH, small, true), List.of(guarded, bare, continued));
+        Comparison logs = new Comparison("logs", Kind.of(PUSH, log, 1), List.of(guarded, bare, continued));
+        Comparison joined = new Comparison("joined", Kind.of(PUSH, log, JOINED), List.of(guarded, bare, continued));
+        Comparison smalls = new Comparison("small", Kind.of(PUSH, small, 1), List.of(guarded, bare, continued));
+        Comparison packed = new Comparison("packed", Kind.of(PUSH, small, PACKED), List.of(guarded, bare, continued));
         Comparison relay = new Comparison(
                 "relay",
                 Kind.of(
@@ -86,24 +94,28 @@ final class StreamsBench implements Bench {
                                 .setData(com.google.protobuf.ByteString.copyFrom(new byte[CHUNK]))
                                 .build()
                                 .toByteArray(),
-                        false),
+                        1),
                 List.of(guarded, bare));
         System.out.printf(
                 "%d streams; a message of logs has %,d bytes, a small one %d%n", STREAMS, log.length, small.length);
         List<Caller> callers = IntStream.range(0, STREAMS).mapToObj(_ -> caller).toList();
-        for (Comparison comparison : List.of(logs, smalls, packed, relay)) {
+        for (Comparison comparison : List.of(logs, joined, smalls, packed, relay)) {
             comparison.measure(callers, times, seconds);
         }
         Idle idle = idle(workbench, extAuthz, guarded, sink);
         return String.format(
                 Locale.ROOT,
                 "streams logs_ratio=%.3f logs_vs_continue=%.3f small_vs_continue=%.3f packed_vs_continue=%.3f"
-                        + " relay_ratio=%.3f idle_heap_kib=%.1f idle_rss_kib=%.1f",
+                        + " relay_ratio=%.3f logs_bound=%.3f joined_ratio=%.3f joined_bound=%.3f"
+                        + " idle_heap_kib=%.1f idle_rss_kib=%.1f",
                 logs.toBare.median(),
                 logs.toContinued.median(),
                 smalls.toContinued.median(),
                 packed.toContinued.median(),
                 relay.toBare.median(),
+                logs.bound.median(),
+                joined.toBare.median(),
+                joined.bound.median(),
                 idle.heapKib(),
                 idle.residentKib());
     }
@@ -131,6 +143,10 @@ final class StreamsBench implements Bench {
     private static final class Comparison {
         final Series toBare = new Series();
         final Series toContinued = new Series();
+
+        /** What no guard's ratio to none can be over once Envoy is what everything waits for. */
+        final Series bound = new Series();
+
         private final Series cpuToContinued = new Series();
         private final String name;
         private final Kind kind;
@@ -144,19 +160,21 @@ final class StreamsBench implements Bench {
 
         void measure(List<Caller> callers, int rounds, int seconds) throws IOException, InterruptedException {
             int warmUp = (int)
-                    Math.min(kind.packed() ? Long.MAX_VALUE : WARM_UP_PIECES, WARM_UP_BYTES / kind.framed().length);
+                    Math.min(kind.atOnce() > 1 ? Long.MAX_VALUE : WARM_UP_PIECES, WARM_UP_BYTES / kind.framed().length);
             for (Way way : ways) {
                 way.load().runTimes(kind, callers, warmUp / callers.size());
             }
             for (int round = 0; round < rounds; round++) {
                 double[] rates = new double[ways.size()];
                 double[] cpu = new double[ways.size()];
+                double[] envoy = new double[ways.size()];
                 String[] texts = new String[ways.size()];
                 for (int i = 0; i < ways.size(); i++) {
                     // Who is first changes, so that nobody always meets the machine as the same other left it.
                     int turn = (round + i) % ways.size();
                     Stretch stretch = stretch(ways.get(turn), callers, seconds);
                     rates[turn] = stretch.result().megabytes();
+                    envoy[turn] = stretch.envoyMicros();
                     cpu[turn] = stretch.envoyMicros() + stretch.guardMicros();
                     texts[turn] = stretch.toString();
                 }
@@ -164,6 +182,7 @@ final class StreamsBench implements Bench {
                 if (ways.size() > 2) {
                     toContinued.add(rates[0] / rates[2]);
                     cpuToContinued.add(cpu[0] / cpu[2]);
+                    bound.add(envoy[1] / envoy[2]);
                 }
                 System.out.printf("%s round %d: %s%n", name, round + 1, String.join(" | ", texts));
             }
@@ -173,6 +192,9 @@ final class StreamsBench implements Bench {
                 System.out.printf(
                         "%s, ratio of processor time of Envoy and guard to that %s%n",
                         name, cpuToContinued.describe(3));
+                System.out.printf(
+                        "%s, ratio of Envoy's processor time without a processor to that with one that lets all go on %s%n",
+                        name, bound.describe(3));
             }
         }
 
@@ -247,7 +269,7 @@ final class StreamsBench implements Bench {
         try {
             for (List<Caller> callers : connections) {
                 byte[] message = logs(callers.getFirst().sandbox(), 1, SMALL / 2);
-                held.add(guarded.load().hold(Kind.of(PUSH, message, false), callers));
+                held.add(guarded.load().hold(Kind.of(PUSH, message, 1), callers));
                 seen += callers.size();
                 await(sink, seen);
             }

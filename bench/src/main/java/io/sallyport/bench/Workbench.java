@@ -28,6 +28,7 @@ import io.sallyport.e2e.stack.StackOptions;
 import io.sallyport.extauthz.EverySandboxLives;
 import io.sallyport.identity.KeyDirectory;
 import io.sallyport.policy.AccessPolicy;
+import io.sallyport.policy.MethodRule;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URISyntaxException;
@@ -38,6 +39,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
@@ -56,7 +58,7 @@ final class Workbench implements AutoCloseable {
 
     private final Path root;
     private final Path scratch;
-    private final String digest;
+    private final AccessPolicy policy;
     private final Questions questions;
     private final EventLoopGroup loops = GrpcServers.eventLoops("bench", 1);
     private final Deque<AutoCloseable> open = new ConcurrentLinkedDeque<>();
@@ -64,11 +66,11 @@ final class Workbench implements AutoCloseable {
     private final Thread closeAtExit = new Thread(this::clear, "clear the workbench");
     private int started;
 
-    private Workbench(Path root, Path scratch, String digest) throws IOException {
+    private Workbench(Path root, Path scratch, AccessPolicy policy) throws IOException {
         this.root = root;
         this.scratch = scratch;
-        this.digest = digest;
-        questions = new Questions(scratch.resolve("jwt"), digest);
+        this.policy = policy;
+        questions = new Questions(scratch.resolve("jwt"), policy.digest());
         Runtime.getRuntime().addShutdownHook(closeAtExit);
     }
 
@@ -76,21 +78,25 @@ final class Workbench implements AutoCloseable {
         Path scratch = Files.createTempDirectory("sallyport-bench-");
         KeyDirectory.generate(scratch.resolve("jwt"));
         KeyDirectory.generate(scratch.resolve("assertion"));
-        String digest;
+        AccessPolicy policy;
         try {
-            digest = AccessPolicy.load(Settings.parse("bench", "policy: {preset: openshell-0.0}", new Problems())
-                            .section("policy"))
-                    .digest();
+            policy = AccessPolicy.load(Settings.parse("bench", "policy: {preset: openshell-0.0}", new Problems())
+                    .section("policy"));
         } catch (InvalidSettingsException e) {
             throw new IllegalStateException("the preset is whole", e);
         }
-        Workbench workbench = new Workbench(root, scratch, digest);
+        Workbench workbench = new Workbench(root, scratch, policy);
         workbench.serveFeed();
         return workbench;
     }
 
     Questions questions() {
         return questions;
+    }
+
+    /** The rule of a method that there is. */
+    MethodRule rule(String path) {
+        return Objects.requireNonNull(policy.find(path), path);
     }
 
     /** A new connection, on an event loop that all of them share. */
@@ -115,7 +121,7 @@ final class Workbench implements AutoCloseable {
 
     /** Questions about tokens that a stack's issuer could have signed. */
     Questions questions(SallyportStack stack) throws IOException {
-        return new Questions(stack.tokenKeys(), digest);
+        return new Questions(stack.tokenKeys(), policy.digest());
     }
 
     /** ext-authz, as it is packaged, in front of an issuer that knows everybody. */

@@ -38,20 +38,21 @@ class StreamLoadTest {
 
     @ParameterizedTest
     @CsvSource({
-        PUSH + ", 200, false",
-        PUSH + ", 200, true",
-        PUSH + ", 16379, false",
-        PUSH + ", 16380, false",
-        PUSH + ", 40000, false",
-        StreamSink.ECHO + ", 200, false",
-        StreamSink.ECHO + ", 16384, false"
+        PUSH + ", 200, 1",
+        PUSH + ", 200, 80",
+        PUSH + ", 16384, 3",
+        PUSH + ", 16379, 1",
+        PUSH + ", 16380, 1",
+        PUSH + ", 40000, 1",
+        StreamSink.ECHO + ", 200, 1",
+        StreamSink.ECHO + ", 16384, 1"
     })
-    void everythingArrivesAndIsCounted(String path, int size, boolean packed) throws Exception {
+    void everythingArrivesAndIsCounted(String path, int size, int atOnce) throws Exception {
         try (StreamSink sink = new StreamSink(loops, 0)) {
             // Many times the windows of a stream and of a connection.
             int times = (24 << 20) / size;
             StreamLoad.Result result = new StreamLoad(loops, sink.endpoint())
-                    .runTimes(Kind.of(path, new byte[size], packed), THREE, times);
+                    .runTimes(Kind.of(path, new byte[size], atOnce), THREE, times);
             assertThat(result.messages()).isGreaterThanOrEqualTo(3L * times).isEqualTo(sink.messages());
             assertThat(result.bytes()).isEqualTo(result.messages() * (size + 5));
         }
@@ -61,7 +62,7 @@ class StreamLoadTest {
     void oneMessageLostEndsTheMeasurement() throws Exception {
         try (StreamSink sink = new StreamSink(loops, 1)) {
             StreamLoad load = new StreamLoad(loops, sink.endpoint());
-            assertThatThrownBy(() -> load.runTimes(Kind.of(PUSH, new byte[200], false), THREE, 1000))
+            assertThatThrownBy(() -> load.runTimes(Kind.of(PUSH, new byte[200], 1), THREE, 1000))
                     .isInstanceOf(Load.WrongAnswerException.class)
                     .hasMessageContaining("messages");
         }
@@ -72,7 +73,7 @@ class StreamLoadTest {
         Server server = refusing();
         try {
             StreamLoad load = new StreamLoad(loops, new Endpoint.Tcp("127.0.0.1", server.getPort()));
-            assertThatThrownBy(() -> load.runTimes(Kind.of(PUSH, new byte[0], false), THREE, 1000))
+            assertThatThrownBy(() -> load.runTimes(Kind.of(PUSH, new byte[0], 1), THREE, 1000))
                     .isInstanceOf(Load.WrongAnswerException.class)
                     .hasMessageContaining("status 7");
         } finally {
@@ -113,7 +114,7 @@ class StreamLoadTest {
     @Test
     void heldStreamsSendOneMessageEach() throws Exception {
         try (StreamSink sink = new StreamSink(loops, 0)) {
-            Channel held = new StreamLoad(loops, sink.endpoint()).hold(Kind.of(PUSH, new byte[200], false), THREE);
+            Channel held = new StreamLoad(loops, sink.endpoint()).hold(Kind.of(PUSH, new byte[200], 1), THREE);
             long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
             while (sink.messages() < 3 && System.nanoTime() < end) {
                 Thread.sleep(5);

@@ -24,6 +24,7 @@ import io.sallyport.e2e.wire.Outcome;
 import io.sallyport.e2e.wire.RawHttp2.Headers;
 import io.sallyport.e2e.wire.Wire;
 import io.sallyport.kubernetes.ApiServer;
+import io.sallyport.kubernetes.ProjectedVolume;
 import io.sallyport.kubernetes.ResignedTokens;
 import io.sallyport.kubernetes.TestSandboxes;
 import java.nio.charset.StandardCharsets;
@@ -57,6 +58,7 @@ class PodsTest {
     private final Arenas arenas;
     private ApiServer server;
     private TestSandboxes sandboxes;
+    private ProjectedVolume volume;
     private Arena arena;
 
     PodsTest(Arenas arenas) {
@@ -64,17 +66,23 @@ class PodsTest {
     }
 
     @BeforeAll
-    void start() throws Exception {
+    void start(@TempDir Path directory) throws Exception {
         server = ApiServer.start();
         sandboxes = TestSandboxes.prepare(server);
+        volume = new ProjectedVolume(directory, server);
+        volume.put(sandboxes.grantedToken("ext-authz"));
         arena = arenas.own(arenas.options(Setup.V0_0_TRUSTING)
                 .with(Part.EXT_AUTHZ, "kubernetes.timeout", "5s")
                 .with(Part.EXT_AUTHZ, "kubernetes.namespaces", List.of(sandboxes.namespace()))
                 .with(Part.EXT_AUTHZ, "kubernetes.accounts", List.of(TestSandboxes.ACCOUNT))
-                .with(
+                .with(Part.EXT_AUTHZ, "kubernetes.service-account", directory.toString())
+                .withEnvironment(
                         Part.EXT_AUTHZ,
-                        "kubernetes.kubeconfig",
-                        sandboxes.grant(server, "ext-authz").toString()));
+                        Map.of(
+                                "KUBERNETES_SERVICE_HOST",
+                                "127.0.0.1",
+                                "KUBERNETES_SERVICE_PORT",
+                                String.valueOf(server.port()))));
     }
 
     @AfterAll
@@ -199,6 +207,20 @@ class PodsTest {
                 .isEqualTo(Reason.SANDBOX_STOPPED.statusCode() + ": " + Reason.SANDBOX_STOPPED.text());
         assertThat(issue(ofDeleted).inWords())
                 .isEqualTo(Reason.SANDBOX_DELETED.statusCode() + ": " + Reason.SANDBOX_DELETED.text());
+    }
+
+    /** ext-authz is set up as in a pod, and the kubelet replaces its token while it runs. */
+    @Test
+    void extAuthzAsksWithTheTokenThatItsVolumeHasNow() throws Exception {
+        var _ = sandbox("pod-rotated");
+        String token = sandboxes.token(sandboxes.pod("pod-rotated", "pod-rotated"));
+        volume.put("not-a-token");
+        try {
+            arena.refused(Reason.CLUSTER_UNAVAILABLE, () -> issue(token));
+        } finally {
+            volume.put(sandboxes.grantedToken("ext-authz"));
+        }
+        assertThat(token(issue(token))).isNotEmpty();
     }
 
     /** Nobody is told no, nothing is minted, and it goes on by itself. */

@@ -17,7 +17,6 @@ import io.sallyport.e2e.support.Setup;
 import io.sallyport.e2e.wire.Cuts;
 import io.sallyport.e2e.wire.Outcome;
 import io.sallyport.e2e.wire.RawHttp2;
-import io.sallyport.e2e.wire.RawHttp2.Headers;
 import io.sallyport.e2e.wire.Wire;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -231,36 +230,6 @@ class StreamBrokenPartsTest {
             GuardedStream.assertError(stream.await());
             assertThat(stream.awaitBrokenOff().data()).isEqualTo(ByteString.copyFrom(stream.sent()));
         }
-    }
-
-    @ParameterizedTest
-    @EnumSource(Method.class)
-    void whatTheClientTakesBackReachesTheGateway(Method method) {
-        GuardedStream cancelled = open(method).send(method.hello(OWN)).awaitReached();
-        GuardedStream listening =
-                open(method, "silent").send(method.hello(OWN)).halfClose().awaitReached();
-        cancelled.call().cancel();
-        listening.call().cancel();
-        cancelled.awaitBrokenOff();
-        listening.awaitBrokenOff();
-        GuardedStream hungUp = open(method).send(method.hello(OWN)).awaitReached();
-        connection.close();
-        hungUp.awaitBrokenOff();
-    }
-
-    @ParameterizedTest
-    @EnumSource(Method.class)
-    void theClientsDeadlineReachesTheGateway(Method method) {
-        GuardedStream stream = GuardedStream.open(
-                        arena,
-                        connection,
-                        method,
-                        Headers.grpc(method.path())
-                                .add("grpc-timeout", "60S")
-                                .bearer(arena.alpha().token()))
-                .send(method.hello(OWN))
-                .awaitReached();
-        assertThat(stream.seen().header("grpc-timeout")).isPresent();
     }
 
     /** The gateway is done before the client is: the client hears what the gateway says. */

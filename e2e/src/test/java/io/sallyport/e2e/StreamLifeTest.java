@@ -2,6 +2,7 @@ package io.sallyport.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.sallyport.api.registry.v1.RevocationSubject;
 import io.sallyport.base.Reason;
 import io.sallyport.e2e.gateway.KnownSandbox;
 import io.sallyport.e2e.stack.Part;
@@ -157,6 +158,41 @@ class StreamLifeTest {
             // It dies too, in the end.
             alive.assertEnd(Reason.TOKEN_EXPIRED);
         }
+    }
+
+    /**
+     * A stream lives by one token at a time. While its own has not ended, by that one: what it was renewed into may be
+     * taken back meanwhile. After that by the newest of its lineage: with that one it ends.
+     */
+    @Test
+    void aStreamEndsWithTheTokenThatItLivesBy() {
+        try (Household early = new Household();
+                Household late = new Household()) {
+            Instant end = late.end().plus(LEEWAY);
+            Eventually.answers("a refresh", "OK: ", early.supervisor::refresh);
+            takeBack(early.supervisor);
+            Eventually.holds("both are about to end", () -> Instant.now().isAfter(end.minusSeconds(2)));
+            Eventually.answers("a refresh", "OK: ", late.supervisor::refresh);
+            Instant last = Instant.ofEpochSecond(Long.parseLong(Supervisor.claim(late.supervisor.token(), "exp")));
+            assertThat(early.all()).noneMatch(stream -> stream.call().isDone());
+            // The one asks, and hears that its newest was taken back; the other goes on by its newest.
+            early.assertEnd(Reason.TOKEN_REVOKED);
+            Eventually.holds("the other has asked too", () -> Instant.now().isAfter(end.plusSeconds(1)));
+            assertThat(late.all()).noneMatch(stream -> stream.call().isDone());
+
+            takeBack(late.supervisor);
+            late.all().forEach(GuardedStream::await);
+            assertThat(Instant.now()).as("not at its end").isBefore(last);
+            late.assertEnd(Reason.TOKEN_REVOKED);
+        }
+    }
+
+    private void takeBack(Supervisor newest) {
+        arena.stack()
+                .registry()
+                .revoke(RevocationSubject.newBuilder()
+                        .setTokenId(Supervisor.claim(newest.token(), "jti"))
+                        .build());
     }
 
     /** Nobody can say whether the lineage lives on: it is given the time for which news may be missed, and no more. */

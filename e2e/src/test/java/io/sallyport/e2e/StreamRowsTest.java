@@ -8,6 +8,7 @@ import io.sallyport.e2e.gateway.Sighting;
 import io.sallyport.e2e.gateway.Sighting.End;
 import io.sallyport.e2e.support.Arena;
 import io.sallyport.e2e.support.Arenas;
+import io.sallyport.e2e.support.Eventually;
 import io.sallyport.e2e.support.GuardedStream;
 import io.sallyport.e2e.support.GuardedStream.Method;
 import io.sallyport.e2e.support.Setup;
@@ -466,22 +467,42 @@ class StreamRowsTest {
                 .isTrue();
     }
 
-    /** Envoy keeps trailers back until what is held has its answer: the client waits, and nothing passes. */
+    /**
+     * Trailers where a message, the first or a later one, is not whole: Envoy keeps them back until what is held has its
+     * answer, and nothing passes.
+     */
     @ParameterizedTest
     @EnumSource(
             value = Method.class,
             names = {"LOGS", "SESSION"})
     void trailersWithinAMessageReleaseNothing(Method method) {
-        GuardedStream stream = open(method).send(method.hello(OWN)).awaitReached();
+        byte[] hello = method.hello(OWN);
         byte[] more = method.more(OWN);
-        stream.call().data(Arrays.copyOf(more, more.length - 1), false);
-        stream.call().trailers(new Headers().add("x-anything", "else"));
+        GuardedStream first = open(method);
+        first.call().data(Arrays.copyOf(hello, hello.length - 1), false);
+        GuardedStream firstByItsPrefix = open(method);
+        firstByItsPrefix.call().data(Arrays.copyOf(hello, 5), false);
+        GuardedStream later = open(method).send(hello).awaitReached();
+        later.call().data(Arrays.copyOf(more, more.length - 1), false);
+        List<GuardedStream> all = List.of(first, firstByItsPrefix, later);
+        Eventually.soon("they open", () -> all.stream().allMatch(GuardedStream::isSeen));
+        GuardedStream atOnce = open(method);
+        atOnce.call().data(Arrays.copyOf(hello, hello.length - 1), false);
+        Stream.concat(all.stream(), Stream.of(atOnce))
+                .forEach(stream -> stream.call().trailers(new Headers().add("x-anything", "else")));
         // Whatever could pass has passed before what comes later on the same connection.
-        open(method).send(method.hello(OWN)).awaitReached().assertGoesOn(OWN);
-        assertThat(ByteString.copyFrom(stream.reached())).isEqualTo(ByteString.copyFrom(stream.sent()));
-        assertThat(stream.seen().end()).isEqualTo(End.OPEN);
-        stream.call().cancel();
-        assertThat(stream.awaitBrokenOff().data()).isEqualTo(ByteString.copyFrom(stream.sent()));
+        open(method).send(hello).awaitReached().assertGoesOn(OWN);
+        for (GuardedStream stream : all) {
+            assertThat(ByteString.copyFrom(stream.reached())).isEqualTo(ByteString.copyFrom(stream.sent()));
+            assertThat(stream.seen().end()).isEqualTo(End.OPEN);
+            stream.call().cancel();
+            Sighting seen = stream.awaitBrokenOff();
+            assertThat(seen.data()).isEqualTo(ByteString.copyFrom(stream.sent()));
+            assertThat(seen.trailers()).isEmpty();
+        }
+        assertThat(atOnce.reached()).isEmpty();
+        atOnce.call().cancel();
+        assertThat(atOnce.awaitBrokenOffAfter()).isEmpty();
     }
 
     /** The last good message and the switch after it, cut in two at every place there is. */

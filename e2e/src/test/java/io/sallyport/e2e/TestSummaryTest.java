@@ -23,6 +23,9 @@ class TestSummaryTest {
     private static final String ERROR = "<testcase classname='x.ATest' name='bad'><error>boom</error></testcase>";
     private static final String SKIPPED =
             "<testcase classname='x.ATest' name='left'><skipped message='no vectors'/></testcase>";
+    private static final String OPT_IN =
+            "<testcase classname='x.ATest' name='on a node'><skipped message='System property [cluster] does not exist ==&gt;"
+                    + " opt-in: ./test --cluster'/></testcase>";
 
     @TempDir
     Path root;
@@ -61,6 +64,22 @@ class TestSummaryTest {
                 new Row("a failure that the build overlooked", FAILED, true, "", 1, "1 passed, 1 failed"),
                 new Row("a skip at a desk", GOOD + SKIPPED, true, "", 0, "one: ATest.left: no vectors", "1 skipped"),
                 new Row("a skip in CI", GOOD + SKIPPED, true, "true", 1, "nothing may be skipped", "1 skipped"),
+                new Row(
+                        "what runs only when asked for, in CI",
+                        GOOD + OPT_IN,
+                        true,
+                        "true",
+                        0,
+                        "opt-in   one: ATest (1): run by ./test --cluster",
+                        "2 passed, 0 failed, 0 skipped, 1 opt-in, not run"),
+                new Row(
+                        "a skip that only begins like one, in CI",
+                        GOOD + OPT_IN.replace("--cluster", "--cluster, and no vectors"),
+                        true,
+                        "true",
+                        1,
+                        "nothing may be skipped",
+                        "1 skipped"),
                 new Row("a build that failed without a test", GOOD, false, "", 1, "THE BUILD FAILED"),
                 new Row("a module that was not tested", "", true, "", 1, "NOT TESTED", "1 modules not tested"),
                 new Row("a report that is cut off", "<", false, "", 1, "cannot be read", "1 passed, 1 failed"));

@@ -5,6 +5,7 @@ import static io.sallyport.envoyconfig.Protos.bool;
 import static io.sallyport.envoyconfig.Protos.duration;
 import static io.sallyport.envoyconfig.Protos.uint32;
 
+import com.google.protobuf.UInt32Value;
 import io.envoyproxy.envoy.config.cluster.v3.CircuitBreakers;
 import io.envoyproxy.envoy.config.cluster.v3.CircuitBreakers.Thresholds;
 import io.envoyproxy.envoy.config.cluster.v3.Cluster;
@@ -26,7 +27,8 @@ import java.util.List;
  * The parts Envoy calls, each with a pool and a circuit breaker of its own, so that none can use up another's.
  *
  * <p>The gateway stands here three times, and ext-authz too: users' calls, streams that live for days, and pods that wait for
- * their cluster's word are counted apart from sandboxes' unary calls.
+ * their cluster's word are counted apart from sandboxes' unary calls. To the gateway, no connection is shared by two
+ * clients: one that makes the gateway hang up, by calls that it breaks off, loses its own.
  */
 final class Clusters {
     static final String EXT_AUTHZ = "ext-authz";
@@ -69,12 +71,16 @@ final class Clusters {
      */
     private static final int GATEWAY_CALLS = 100;
 
+    /**
+     * Whose client has gone is of no use to anybody else; Envoy notices that by its idleness alone. Nothing else bounds how
+     * many clients that come and go leave behind.
+     */
+    private static final Duration GATEWAY_IDLE = Duration.ofSeconds(1);
+
     private Clusters() {}
 
     static List<Cluster> of(EnvoyConfigSettings settings) {
         Limits limits = settings.limits();
-        Http2ProtocolOptions gateway =
-                http2(ON_USE).setMaxConcurrentStreams(uint32(GATEWAY_CALLS)).build();
         return List.of(
                 cluster(
                         EXT_AUTHZ,
@@ -100,9 +106,35 @@ final class Clusters {
                         limits.issuerRequests(),
                         http2(ON_USE).build(),
                         limits),
-                cluster(GATEWAY, settings.gateway(), limits.gatewayRequests(), gateway, limits),
-                cluster(GATEWAY_STREAMS, settings.gateway(), limits.guardedStreams(), gateway, limits),
-                cluster(GATEWAY_USERS, settings.gateway(), limits.userRequests(), gateway, limits));
+                gateway(GATEWAY, limits.gatewayRequests(), settings),
+                gateway(GATEWAY_STREAMS, limits.guardedStreams(), settings),
+                gateway(GATEWAY_USERS, limits.userRequests(), settings));
+    }
+
+    /**
+     * The gateway, with connections for each client's connection. Gateways that count resets give up a connection with all
+     * that is on it, and every call that a client takes back is one.
+     */
+    private static Cluster gateway(String name, int requests, EnvoyConfigSettings settings) {
+        Limits limits = settings.limits();
+        Http2ProtocolOptions http2 =
+                http2(ON_USE).setMaxConcurrentStreams(uint32(GATEWAY_CALLS)).build();
+        Cluster.Builder cluster = cluster(name, settings.gateway(), requests, http2, limits).toBuilder()
+                .setConnectionPoolPerDownstreamConnection(true)
+                .putTypedExtensionProtocolOptions(
+                        HTTP_OPTIONS,
+                        any(onlyHttp2(http2).toBuilder()
+                                .setCommonHttpProtocolOptions(
+                                        io.envoyproxy.envoy.config.core.v3.HttpProtocolOptions.newBuilder()
+                                                .setIdleTimeout(duration(GATEWAY_IDLE)))
+                                .build()));
+        // One for each client, and as many again of clients that have just gone. Pools have no bound: at one, Envoy
+        // frees an idle pool to make room, and dies of that (1.40, SIGSEGV).
+        UInt32Value most = uint32(2 * limits.connections());
+        cluster.getCircuitBreakersBuilder()
+                .getThresholdsBuilderList()
+                .forEach(thresholds -> thresholds.setMaxConnections(most));
+        return cluster.build();
     }
 
     private static Cluster cluster(

@@ -9,6 +9,7 @@ import com.google.protobuf.Struct;
 import com.google.protobuf.Value;
 import io.envoyproxy.envoy.config.accesslog.v3.AccessLog;
 import io.envoyproxy.envoy.config.core.v3.Http2ProtocolOptions;
+import io.envoyproxy.envoy.config.core.v3.Http2ProtocolOptions.SettingsParameter;
 import io.envoyproxy.envoy.config.core.v3.HttpProtocolOptions;
 import io.envoyproxy.envoy.config.core.v3.HttpProtocolOptions.HeadersWithUnderscoresAction;
 import io.envoyproxy.envoy.config.core.v3.KeepaliveSettings;
@@ -39,6 +40,9 @@ final class HttpListener {
 
     /** The smallest there is (RFC 9113): what one call may have in flight before Envoy has looked at it. */
     private static final int STREAM_WINDOW = 64 * KIB;
+
+    /** The setting's number (RFC 9113); Envoy has no name for it. */
+    private static final int SETTINGS_MAX_FRAME_SIZE = 5;
 
     private static final int CONNECTION_WINDOW = 1024 * KIB;
     private static final int BUFFER_BYTES = 64 * KIB;
@@ -136,6 +140,10 @@ final class HttpListener {
                 .setMaxConcurrentStreams(uint32(limits.streamsPerConnection()))
                 .setInitialStreamWindowSize(uint32(STREAM_WINDOW))
                 .setInitialConnectionWindowSize(uint32(CONNECTION_WINDOW))
+                // A frame may be as large as the window: each that arrives is a piece of its own to the stream guard.
+                .addCustomSettingsParameters(SettingsParameter.newBuilder()
+                        .setIdentifier(uint32(SETTINGS_MAX_FRAME_SIZE))
+                        .setValue(uint32(STREAM_WINDOW)))
                 .setAllowConnect(false)
                 .setAllowMetadata(false)
                 // One bad call does not take the other calls of its connection with it.

@@ -12,6 +12,7 @@ import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
 import io.grpc.Status;
 import io.grpc.Status.Code;
 import io.grpc.stub.StreamObserver;
+import io.netty.handler.codec.http2.DefaultHttp2Headers;
 import io.sallyport.envoyconfig.FakeStreamGuard.Guarded;
 import io.sallyport.envoyconfig.RawHttp2.Answer;
 import io.sallyport.envoyconfig.RawHttp2.Call;
@@ -19,7 +20,10 @@ import io.sallyport.envoyconfig.RecordingUpstream.Arrival;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.Objects;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -31,6 +35,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class EnvoyStreamsTest extends OnOneEnvoy {
     private static final int LIMIT = 1 << 20;
     private static final int DATA_FRAME = 16 << 10;
+    private static final int WINDOW = 64 << 10;
 
     @Override
     SettingsText settings() {
@@ -38,8 +43,12 @@ class EnvoyStreamsTest extends OnOneEnvoy {
     }
 
     private static void send(Call call, byte[] bytes) {
-        for (int from = 0; from < bytes.length; from += DATA_FRAME) {
-            call.data(Arrays.copyOfRange(bytes, from, Math.min(bytes.length, from + DATA_FRAME)), false);
+        send(call, bytes, DATA_FRAME);
+    }
+
+    private static void send(Call call, byte[] bytes, int frame) {
+        for (int from = 0; from < bytes.length; from += frame) {
+            call.data(Arrays.copyOfRange(bytes, from, Math.min(bytes.length, from + frame)), false);
         }
     }
 
@@ -104,12 +113,28 @@ class EnvoyStreamsTest extends OnOneEnvoy {
 
     // How much is held.
 
+    /** What a client writes at once comes at once: fewer pieces, of which each costs a way to the guard and back. */
     @Test
-    void theLargestMessageComesWholeBeforeAByteOfItGoesOn() throws Exception {
+    void aFrameMayBeAsLargeAsTheWindow() throws Exception {
+        live.guard().holdsBodies();
+        Call call = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false).data(LiveEnvoy.ALPHA, false);
+        Guarded guarded = live.guard().only();
+        guarded.awaitBody(LiveEnvoy.ALPHA.length);
+        live.gateway().awaitArrivals(1);
+        byte[] large = new byte[3 * DATA_FRAME];
+        call.data(large, false);
+
+        guarded.awaitBody(LiveEnvoy.ALPHA.length + (long) large.length);
+        assertThat(guarded.largestPiece()).isEqualTo(large.length);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {DATA_FRAME, WINDOW})
+    void theLargestMessageComesWholeBeforeAByteOfItGoesOn(int frame) throws Exception {
         live.guard().holdsBodies();
         byte[] message = frame(new byte[LIMIT]);
         Call call = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false);
-        send(call, message);
+        send(call, message, frame);
         Guarded guarded = live.guard().only();
 
         guarded.awaitBody(message.length);
@@ -121,13 +146,14 @@ class EnvoyStreamsTest extends OnOneEnvoy {
     }
 
     /** A client that writes without end: Envoy reads what a message needs, and no more. */
-    @Test
-    void whatIsHeldIsBounded() throws Exception {
+    @ParameterizedTest
+    @ValueSource(ints = {DATA_FRAME, WINDOW})
+    void whatIsHeldIsBounded(int frame) throws Exception {
         live.guard().holdsBodies();
         Call call = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false);
-        send(call, frame(new byte[8 * LIMIT]));
+        send(call, frame(new byte[8 * LIMIT]), frame);
         Guarded guarded = live.guard().only();
-        int most = StreamGuard.heldBytes(LIMIT) + (64 << 10) + DATA_FRAME;
+        int most = StreamGuard.heldBytes(LIMIT) + WINDOW + frame;
 
         guarded.awaitBody(StreamGuard.heldBytes(LIMIT));
         // Whatever else there was to come has come before the answer to a call that began later on the same connection.
@@ -297,6 +323,20 @@ class EnvoyStreamsTest extends OnOneEnvoy {
         assertThat(arrival().body()).isEmpty();
     }
 
+    /** Envoy keeps trailers behind what is held: they pass with it, or end with it. */
+    @Test
+    void trailersWithinAMessageReleaseNothingAndEndWithIt() throws Exception {
+        live.guard().holdsBodies();
+        Call call = client.open(grpc(ProbePolicy.SANDBOX_BIDI), false).data(LiveEnvoy.ALPHA, false);
+        live.guard().only().awaitBody(LiveEnvoy.ALPHA.length);
+        call.trailers(new DefaultHttp2Headers(false).set("x-anything", "else"));
+
+        assertThat(call.answer().grpcStatus()).isEqualTo(Code.DEADLINE_EXCEEDED.value());
+        arrival().awaitReset();
+        assertThat(arrival().body()).isEmpty();
+        assertThat(arrival().trailers()).isEmpty();
+    }
+
     @Test
     void aClientThatGoesAwayEndsItsStreamOnBothSides() throws Exception {
         Call call = opened(Moment.IDLE);
@@ -408,6 +448,78 @@ class EnvoyStreamsTest extends OnOneEnvoy {
     }
 
     // How many.
+
+    /**
+     * A gateway that counts resets, as Netty's does, gives up the connection of who breaks off 200 calls; nobody else's
+     * calls are on it.
+     */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {ProbePolicy.SANDBOX, ProbePolicy.SANDBOX_BIDI, ProbePolicy.SANDBOX_TUNNEL, ProbePolicy.USER})
+    void whoMakesTheGatewayHangUpLosesNobodyElsesCalls(String path) throws Exception {
+        live.gateway().silent(true);
+        Call quiet = client.open(grpc(path), false).data(LiveEnvoy.ALPHA, true);
+        live.gateway().awaitArrivals(1);
+        try (RawHttp2 attacker = live.connect()) {
+            int connections = Integer.MAX_VALUE;
+            for (int calls = 2; live.gateway().connectionsSoFar() <= connections; calls++) {
+                assertThat(calls).as("calls that were broken off").isLessThan(400);
+                Call brokenOff = attacker.open(grpc(path), false).data(LiveEnvoy.ALPHA, true);
+                live.gateway().awaitArrivals(calls);
+                connections = Math.min(connections, live.gateway().connectionsSoFar());
+                brokenOff.cancel();
+            }
+        }
+        live.gateway().silent(false);
+
+        assertThat(client.call(grpc(path), LiveEnvoy.ALPHA).grpcStatus()).isZero();
+        assertThat(quiet.answered()).isFalse();
+    }
+
+    /** All checks share a connection, all guards another: ext-authz counts no resets. */
+    @ParameterizedTest
+    @ValueSource(strings = {ProbePolicy.SANDBOX, ProbePolicy.SANDBOX_BIDI})
+    void callsThatAreBrokenOffWhileTheyAreCheckedDisturbNobodysCheck(String path) throws Exception {
+        BlockingQueue<StreamObserver<CheckResponse>> checks = new LinkedBlockingQueue<>();
+        live.extAuthz().decide(checks::add);
+        breakOff(checks, path, 190);
+        Call quiet = client.open(grpc(path), false).data(LiveEnvoy.ALPHA, true);
+        StreamObserver<CheckResponse> check = next(checks);
+        breakOff(checks, path, 30);
+        assertThat(quiet.answered()).isFalse();
+        FakeExtAuthz.allow(check);
+
+        assertThat(quiet.answer().grpcStatus()).isZero();
+    }
+
+    private void breakOff(BlockingQueue<StreamObserver<CheckResponse>> checks, String path, int calls)
+            throws Exception {
+        try (RawHttp2 attacker = live.connect()) {
+            for (int i = 0; i < calls; i++) {
+                Call brokenOff = attacker.open(grpc(path), false).data(LiveEnvoy.ALPHA, true);
+                var _ = next(checks);
+                brokenOff.cancel();
+            }
+        }
+    }
+
+    private static StreamObserver<CheckResponse> next(BlockingQueue<StreamObserver<CheckResponse>> checks)
+            throws InterruptedException {
+        return Objects.requireNonNull(checks.poll(60, TimeUnit.SECONDS), "no check came");
+    }
+
+    /** Envoy does not close them with their clients', so their idleness must. */
+    @Test
+    void connectionsToTheGatewayGoWithTheirClients() throws Exception {
+        for (int i = 0; i < 30; i++) {
+            try (RawHttp2 brief = live.connect()) {
+                assertThat(brief.call(grpc(ProbePolicy.SANDBOX), LiveEnvoy.ALPHA)
+                                .grpcStatus())
+                        .isZero();
+            }
+        }
+        live.gateway().awaitNoConnection();
+    }
 
     @Test
     void streamsHaveAShareOfTheirOwn() throws Exception {

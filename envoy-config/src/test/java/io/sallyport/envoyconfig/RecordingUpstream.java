@@ -32,6 +32,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /** A gateway that believes everything, writes down every byte it got, and answers each call with {@code pong}. */
 @SuppressWarnings("FutureReturnValueIgnored") // a write that fails shows at the client
@@ -46,6 +47,7 @@ final class RecordingUpstream implements AutoCloseable {
     private final ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
     private final Object progress = new Object();
     private long received;
+    private final AtomicInteger connectionsSoFar = new AtomicInteger();
     private volatile boolean silent;
     private volatile boolean eager;
     private volatile boolean refuses;
@@ -59,6 +61,7 @@ final class RecordingUpstream implements AutoCloseable {
                     @Override
                     protected void initChannel(Channel channel) {
                         connections.add(channel);
+                        connectionsSoFar.incrementAndGet();
                         channel.pipeline()
                                 .addLast(Http2FrameCodecBuilder.forServer()
                                         .validateHeaders(false)
@@ -192,6 +195,22 @@ final class RecordingUpstream implements AutoCloseable {
     /** From now on every call is answered at its first header, with nothing but a status. */
     void refuses(boolean refuses) {
         this.refuses = refuses;
+    }
+
+    /** How many connections there have been. */
+    int connectionsSoFar() {
+        return connectionsSoFar.get();
+    }
+
+    /** Waits until there is no connection any more. */
+    void awaitNoConnection() throws InterruptedException {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+        while (!connections.isEmpty()) {
+            if (System.nanoTime() > deadline) {
+                throw new AssertionError(connections.size() + " connections are still there");
+            }
+            Thread.sleep(20);
+        }
     }
 
     /** Waits until so many calls have begun. */

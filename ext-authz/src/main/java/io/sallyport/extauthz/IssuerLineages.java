@@ -8,6 +8,7 @@ import io.sallyport.identity.Lineage;
 import io.sallyport.identity.SandboxId;
 import java.time.DateTimeException;
 import java.time.Instant;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
 /** Whether lineages live on, from the token issuer ({@code sallyport.feed.v1.IdentityFeed/GetLineage}). */
@@ -29,19 +30,26 @@ final class IssuerLineages implements LineageSource {
                 .setLineage(place.id())
                 .setGeneration(place.generation())
                 .build();
-        return calls.ask(OURSELVES, stub -> stub.getLineage(request), new Reading());
+        return calls.ask(OURSELVES, stub -> stub.getLineage(request), new Reading(place));
     }
 
-    private record Reading() implements IssuerCalls.Reading<io.sallyport.api.feed.v1.Lineage, Answer> {
+    private record Reading(Lineage place) implements IssuerCalls.Reading<io.sallyport.api.feed.v1.Lineage, Answer> {
         @Override
         public Answer answered(io.sallyport.api.feed.v1.Lineage lineage) {
+            if (lineage.getRevoked()) {
+                return new Answer.Revoked();
+            }
             try {
                 Instant ends = lineage.hasEnds()
                         ? Instant.ofEpochSecond(
                                 lineage.getEnds().getSeconds(),
                                 lineage.getEnds().getNanos())
                         : Instant.MAX;
-                return new Answer.Known(ends, lineage.getRevoked());
+                return new Answer.Newest(new Successor(
+                        lineage.getTokenId().isEmpty() ? Optional.empty() : Optional.of(lineage.getTokenId()),
+                        lineage.getLineage().isEmpty() ? place : new Lineage(lineage.getLineage(), place.generation()),
+                        lineage.getKeyId(),
+                        ends));
             } catch (DateTimeException | ArithmeticException e) {
                 return unavailable("the issuer's answer names no time");
             }

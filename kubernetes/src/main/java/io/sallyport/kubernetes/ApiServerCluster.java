@@ -3,6 +3,8 @@ package io.sallyport.kubernetes;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.Status;
+import io.fabric8.kubernetes.client.Config;
+import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.http.HttpRequest;
@@ -17,7 +19,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +30,10 @@ import org.jspecify.annotations.Nullable;
  */
 final class ApiServerCluster implements Cluster, AutoCloseable {
     private static final int MAX_ANSWER = 4 * 1024 * 1024;
+    private static final Duration LIST_TIMEOUT = Duration.ofSeconds(30);
+
+    /** After the first failure; twice as long after each further one, up to 32 times. */
+    private static final int WATCH_AGAIN_AFTER_MILLIS = 250;
 
     private final KubernetesClient client;
     private final String url;
@@ -46,10 +51,22 @@ final class ApiServerCluster implements Cluster, AutoCloseable {
 
     static ApiServerCluster connect(ClusterSettings settings) {
         return new ApiServerCluster(
-                new KubernetesClientBuilder()
-                        .withConfig(settings.access().config(settings.timeout()))
-                        .build(),
-                settings.timeout());
+                new KubernetesClientBuilder().withConfig(config(settings)).build(), settings.timeout());
+    }
+
+    private static Config config(ClusterSettings settings) {
+        return new ConfigBuilder(settings.access().config(settings.timeout()))
+                // A question has its own. This is for lists.
+                .withRequestTimeout((int) LIST_TIMEOUT.toMillis())
+                .withWatchReconnectInterval(WATCH_AGAIN_AFTER_MILLIS)
+                // A WebSocket of the JDK's that is cut while the client closes it, ends without telling anybody.
+                .withOnlyHttpWatches(true)
+                .build();
+    }
+
+    /** For lists and watches. */
+    KubernetesClient client() {
+        return client;
     }
 
     @Override
@@ -93,7 +110,7 @@ final class ApiServerCluster implements Cluster, AutoCloseable {
         HttpResponse<String> answer =
                 send("get pods in " + namespace, "/api/v1/namespaces/" + namespace + "/pods/" + name, null);
         if (answer.code() == 404) {
-            if (saysThereIsNo(answer, name)) {
+            if (saysThereIsNo(answer, "pods", name)) {
                 return Optional.empty();
             }
             throw new ClusterUnavailableException("the API server does not know what a pod is");
@@ -120,30 +137,68 @@ final class ApiServerCluster implements Cluster, AutoCloseable {
     }
 
     @Override
-    public Optional<Sandbox> sandbox(String namespace, String name) throws ClusterUnavailableException {
+    public Optional<SandboxResource> sandbox(ResourceName name) throws ClusterUnavailableException {
         for (String asked : inOrder(version)) {
             HttpResponse<String> answer = send(
-                    "get sandboxes." + SandboxResources.GROUP + " in " + namespace,
-                    "/apis/" + SandboxResources.GROUP + "/" + asked + "/namespaces/" + namespace + "/"
-                            + SandboxResources.PLURAL + "/" + name,
+                    "get sandboxes." + SandboxResources.GROUP + " in " + name.namespace(),
+                    sandboxes(asked, Optional.of(name.namespace())) + "/" + name.name(),
                     null);
             if (answer.code() != 404) {
                 version = asked;
-                ObjectMeta meta = metadata(read(answer));
-                return Optional.of(new Sandbox(
-                        text(meta.getUid()),
-                        meta.getDeletionTimestamp() != null,
-                        text(meta.getLabels() == null ? null : meta.getLabels().get(SandboxResources.ID_LABEL))));
+                return Optional.of(SandboxResource.of(name, read(answer).getMetadata()));
             }
-            if (saysThereIsNo(answer, name)) {
+            if (saysThereIsNo(answer, SandboxResources.PLURAL, name.name())) {
                 version = asked;
                 return Optional.empty();
             }
             // The version is not served; perhaps the next one is.
         }
-        throw new ClusterUnavailableException("the API server serves no " + SandboxResources.PLURAL + "."
+        throw notServed();
+    }
+
+    /**
+     * The newest version that Sandboxes can be listed in.
+     *
+     * @param namespace empty for all of them
+     */
+    String servedVersion(Optional<String> namespace) throws ClusterUnavailableException {
+        for (String asked : SandboxResources.VERSIONS) {
+            HttpResponse<String> answer = send(
+                    "list sandboxes." + SandboxResources.GROUP + " in " + namespace.orElse("all namespaces"),
+                    sandboxes(asked, namespace) + "?limit=1",
+                    null);
+            if (answer.code() != 404) {
+                return asked;
+            }
+        }
+        throw notServed();
+    }
+
+    /**
+     * Watches for a second: returns if the API server lets us.
+     *
+     * @param version of the definition
+     * @param from the resource version to watch from
+     * @return whether there is something to be watched: not where this version is not served any more
+     */
+    boolean tryToWatch(String version, Optional<String> namespace, String from) throws ClusterUnavailableException {
+        HttpResponse<String> answer = send(
+                "watch sandboxes." + SandboxResources.GROUP + " in " + namespace.orElse("all namespaces"),
+                sandboxes(version, namespace) + "?watch=true&timeoutSeconds=1&resourceVersion=" + from,
+                null,
+                timeout.plusSeconds(1));
+        return answer.code() != 404;
+    }
+
+    private static String sandboxes(String version, Optional<String> namespace) {
+        return "/apis/" + SandboxResources.GROUP + "/" + version
+                + namespace.map(each -> "/namespaces/" + each).orElse("") + "/" + SandboxResources.PLURAL;
+    }
+
+    private static ClusterUnavailableException notServed() {
+        return new ClusterUnavailableException("the API server serves no " + SandboxResources.PLURAL + "."
                 + SandboxResources.GROUP + " of version "
-                + SandboxResources.VERSIONS.stream().collect(Collectors.joining(" or "))
+                + String.join(" or ", SandboxResources.VERSIONS)
                 + "; install the resource's definition");
     }
 
@@ -165,6 +220,11 @@ final class ApiServerCluster implements Cluster, AutoCloseable {
      * @return an answer of code 200, 201 or 404
      */
     private HttpResponse<String> send(String what, String path, @Nullable String body)
+            throws ClusterUnavailableException {
+        return send(what, path, body, timeout);
+    }
+
+    private HttpResponse<String> send(String what, String path, @Nullable String body, Duration timeout)
             throws ClusterUnavailableException {
         HttpRequest.Builder request = client.getHttpClient()
                 .newHttpRequestBuilder()
@@ -213,12 +273,13 @@ final class ApiServerCluster implements Cluster, AutoCloseable {
     }
 
     /** Whether a 404 is about the object, and not about its kind or the way there. */
-    private boolean saysThereIsNo(HttpResponse<String> answer, String name) {
+    private boolean saysThereIsNo(HttpResponse<String> answer, String plural, String name) {
         try {
             Status status = client.getKubernetesSerialization().unmarshal(answer.body(), Status.class);
             return status != null
                     && "NotFound".equals(status.getReason())
                     && status.getDetails() != null
+                    && plural.equals(status.getDetails().getKind())
                     && name.equals(status.getDetails().getName());
         } catch (RuntimeException e) {
             return false; // a page of text

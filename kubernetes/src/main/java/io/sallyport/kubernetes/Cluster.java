@@ -14,7 +14,7 @@ interface Cluster {
     Optional<Pod> pod(String namespace, String name) throws ClusterUnavailableException;
 
     /** The Sandbox of this name that there is now, in whichever version the server has it. */
-    Optional<Sandbox> sandbox(String namespace, String name) throws ClusterUnavailableException;
+    Optional<SandboxResource> sandbox(ResourceName name) throws ClusterUnavailableException;
 
     /** The keys that ServiceAccount tokens are signed with, as a JWKS document. */
     String publishedKeys() throws ClusterUnavailableException;
@@ -63,17 +63,4 @@ interface Cluster {
      * @param controls whether it claims to be the one that controls the pod
      */
     record Owner(String apiVersion, String kind, String name, String uid, boolean controls) {}
-
-    /**
-     * A Sandbox resource ({@code agents.x-k8s.io}).
-     *
-     * @param deleting whether it is being deleted
-     * @param id what its label {@code openshell.ai/sandbox-id} says; empty without one
-     */
-    record Sandbox(String uid, boolean deleting, String id) {
-        public Sandbox {
-            Objects.requireNonNull(uid, "uid is null");
-            Objects.requireNonNull(id, "id is null");
-        }
-    }
 }

@@ -7,7 +7,6 @@ import io.sallyport.identity.SandboxId;
 import io.sallyport.kubernetes.Cluster.Owner;
 import io.sallyport.kubernetes.Cluster.Pod;
 import io.sallyport.kubernetes.Cluster.Review;
-import io.sallyport.kubernetes.Cluster.Sandbox;
 import java.util.List;
 import java.util.Optional;
 
@@ -115,7 +114,7 @@ final class PodCheck {
         if (!owner.controls()) {
             throw holder.refuse(Reason.OWNER_NOT_CONTROLLING, owner.name());
         }
-        Sandbox sandbox = cluster.sandbox(holder.namespace(), owner.name())
+        SandboxResource sandbox = cluster.sandbox(new ResourceName(holder.namespace(), owner.name()))
                 .orElseThrow(() -> holder.refuse(Reason.OWNER_GONE, owner.name()));
         if (!sandbox.uid().equals(owner.uid())) {
             throw holder.refuse(Reason.OWNER_REPLACED, owner.name() + " is " + sandbox.uid() + ", not " + owner.uid());

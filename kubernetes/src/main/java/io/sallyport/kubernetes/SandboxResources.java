@@ -1,6 +1,7 @@
 package io.sallyport.kubernetes;
 
 import java.util.List;
+import java.util.Set;
 
 /** How the resource behind a sandbox is called, and what stands on it and on its pods. */
 final class SandboxResources {
@@ -16,6 +17,15 @@ final class SandboxResources {
 
     /** On the Sandbox: its id. */
     static final String ID_LABEL = "openshell.ai/sandbox-id";
+
+    /** On the Sandbox, as annotation or label: what it is called. */
+    static final String NAME = "openshell.ai/sandbox-name";
+
+    /** Beside the name: where it is called so. */
+    static final String WORKSPACE = "openshell.ai/sandbox-workspace";
+
+    /** All that is read from a Sandbox's labels and annotations. */
+    static final Set<String> SAID = Set.of(ID_LABEL, NAME, WORKSPACE);
 
     private SandboxResources() {}
 

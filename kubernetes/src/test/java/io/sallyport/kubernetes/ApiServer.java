@@ -41,16 +41,44 @@ public final class ApiServer implements TestCluster {
             "^apiserver_request_total\\{.*resource=\"(tokenreviews|pods|sandboxes)\".*verb=\"(GET|POST)\"");
 
     /** A process, and the one that ends it should this JVM be killed. */
-    private record Guarded(Process process, Process guard) {
+    record Guarded(Process process, Process guard) {
         void kill() throws InterruptedException {
             process.destroyForcibly().waitFor();
             guard.destroyForcibly();
         }
     }
 
+    /**
+     * Where it listens, and what it does besides.
+     *
+     * @param address of this machine
+     * @param port 0: any that is free
+     * @param flags of the API server
+     * @param users lines of its file of tokens
+     */
+    record Manner(String address, int port, List<String> flags, List<String> users) {
+        /** By itself, on loopback. */
+        static Manner alone(List<String> moreFlags) {
+            List<String> flags =
+                    new ArrayList<>(List.of("--authorization-mode=RBAC", "--endpoint-reconciler-type=none"));
+            flags.addAll(moreFlags);
+            return new Manner("127.0.0.1", 0, flags, List.of());
+        }
+
+        Manner {
+            flags = List.copyOf(flags);
+            users = List.copyOf(users);
+        }
+
+        @Override
+        public String toString() {
+            return address; // the users are tokens
+        }
+    }
+
     private final Path programs;
     private final Path directory;
-    private final List<String> flags;
+    private final Manner manner;
     private final String adminToken = UUID.randomUUID().toString();
     private int port;
     private int etcdPort;
@@ -60,10 +88,10 @@ public final class ApiServer implements TestCluster {
     private @Nullable RuntimeException unready;
     private @Nullable PrivateKey signingKey;
 
-    private ApiServer(Path programs, Path directory, List<String> flags) {
+    private ApiServer(Path programs, Path directory, Manner manner) {
         this.programs = programs;
         this.directory = directory;
-        this.flags = flags;
+        this.manner = manner;
     }
 
     /**
@@ -72,10 +100,14 @@ public final class ApiServer implements TestCluster {
      * @param flags more of them for the API server
      */
     public static ApiServer start(String... flags) throws IOException, InterruptedException {
+        return start(Manner.alone(List.of(flags)));
+    }
+
+    static ApiServer start(Manner manner) throws IOException, InterruptedException {
         ApiServer server = new ApiServer(
                 programs("KUBE_APISERVER", "fetch-kube-apiserver"),
                 Files.createTempDirectory("sallyport-apiserver-"),
-                List.of(flags));
+                manner);
         try {
             server.writeFiles();
             server.startEtcd();
@@ -94,12 +126,17 @@ public final class ApiServer implements TestCluster {
 
     @Override
     public String url() {
-        return "https://127.0.0.1:" + port;
+        return "https://" + manner.address() + ":" + port;
     }
 
     /** The certificates that the server's is checked against. */
     public Path certificate() {
         return directory.resolve("certs/apiserver.crt");
+    }
+
+    /** The file of {@link #signingKey}, for the controller that fills old Secrets. */
+    Path signingKeyFile() {
+        return directory.resolve("sa.key");
     }
 
     /** The private key that service accounts' tokens are signed with: a test may sign what the server would not. */
@@ -215,12 +252,12 @@ public final class ApiServer implements TestCluster {
         Files.createDirectory(
                 directory.resolve("certs"),
                 PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-        Files.writeString(
-                directory.resolve("sa.key"),
-                pem("PRIVATE KEY", keys.getPrivate().getEncoded()));
+        Files.writeString(signingKeyFile(), pem("PRIVATE KEY", keys.getPrivate().getEncoded()));
         Files.writeString(
                 directory.resolve("sa.pub"), pem("PUBLIC KEY", keys.getPublic().getEncoded()));
-        Files.writeString(directory.resolve("tokens.csv"), adminToken + ",admin,admin,\"system:masters\"\n");
+        Files.writeString(
+                directory.resolve("tokens.csv"),
+                adminToken + ",admin,admin,\"system:masters\"\n" + String.join("\n", manner.users()) + "\n");
     }
 
     private static String pem(String kind, byte[] der) {
@@ -235,7 +272,7 @@ public final class ApiServer implements TestCluster {
             etcdPort = freePort();
             int peerPort = freePort();
             Guarded started = run(
-                    "etcd",
+                    programs.resolve("etcd"),
                     List.of(
                             "--data-dir=" + directory.resolve("etcd"),
                             "--unsafe-no-fsync",
@@ -258,7 +295,7 @@ public final class ApiServer implements TestCluster {
 
     private void startOnAFreePort() throws IOException, InterruptedException {
         for (int i = 0; ; i++) {
-            port = freePort();
+            port = manner.port() == 0 ? freePort() : manner.port();
             startServer();
             try {
                 awaitReady();
@@ -274,19 +311,17 @@ public final class ApiServer implements TestCluster {
     private void startServer() throws IOException {
         List<String> arguments = new ArrayList<>(List.of(
                 "--etcd-servers=http://127.0.0.1:" + etcdPort,
-                "--bind-address=127.0.0.1",
+                "--bind-address=" + manner.address(),
                 "--secure-port=" + port,
-                "--endpoint-reconciler-type=none",
                 "--cert-dir=" + directory.resolve("certs"),
                 "--token-auth-file=" + directory.resolve("tokens.csv"),
-                "--authorization-mode=RBAC",
                 "--service-account-issuer=https://kubernetes.default.svc",
-                "--service-account-signing-key-file=" + directory.resolve("sa.key"),
+                "--service-account-signing-key-file=" + signingKeyFile(),
                 "--service-account-key-file=" + directory.resolve("sa.pub"),
                 "--service-cluster-ip-range=10.96.0.0/16",
                 "--shutdown-delay-duration=0s"));
-        arguments.addAll(flags);
-        server = run("kube-apiserver", arguments);
+        arguments.addAll(manner.flags());
+        server = run(programs.resolve("kube-apiserver"), arguments);
     }
 
     private void awaitReady() throws IOException, InterruptedException {
@@ -312,18 +347,20 @@ public final class ApiServer implements TestCluster {
         }
     }
 
-    private String log(String program) throws IOException {
+    /** The end of what a program that {@link #run} started has said. */
+    String log(String program) throws IOException {
         List<String> lines = Files.readAllLines(directory.resolve(program + ".log"));
         return String.join("\n", lines.subList(Math.max(0, lines.size() - 40), lines.size()));
     }
 
-    private Guarded run(String program, List<String> arguments) throws IOException {
-        List<String> command = new ArrayList<>(List.of(programs.resolve(program).toString()));
+    /** Starts a program whose output is kept with the API server's. */
+    Guarded run(Path program, List<String> arguments) throws IOException {
+        List<String> command = new ArrayList<>(List.of(program.toString()));
         command.addAll(arguments);
         Process process = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(
-                        directory.resolve(program + ".log").toFile()))
+                        directory.resolve(program.getFileName() + ".log").toFile()))
                 .start();
         // Should this JVM be killed, its end of the pipe closes, and no server stays behind.
         return new Guarded(process, new ProcessBuilder("sh", "-c", "read _; kill -KILL " + process.pid()).start());

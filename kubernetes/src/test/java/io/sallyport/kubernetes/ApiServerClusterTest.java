@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ApiServerClusterTest {
     private static final String NOT_FOUND =
             "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"reason\":\"NotFound\","
-                    + "\"details\":{\"name\":\"%s\"},\"code\":404}";
+                    + "\"details\":{\"name\":\"a\",\"kind\":\"%s\"},\"code\":404}";
 
     @TempDir
     Path directory;
@@ -100,9 +100,11 @@ class ApiServerClusterTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
             404 page not found
-            {"kind":"Status","reason":"NotFound","details":{"name":"another"},"code":404}
+            {"kind":"Status","reason":"NotFound","details":{"name":"another","kind":"sandboxes"},"code":404}
             {"kind":"Status","reason":"NotFound","code":404}
-            {"kind":"Status","reason":"Gone","details":{"name":"a"},"code":404}
+            {"kind":"Status","reason":"NotFound","details":{"name":"a"},"code":404}
+            {"kind":"Status","reason":"NotFound","details":{"name":"a","kind":"namespaces"},"code":404}
+            {"kind":"Status","reason":"Gone","details":{"name":"a","kind":"sandboxes"},"code":404}
             """)
     void a404AboutSomethingElseIsNoAnswer(String text) {
         code = 404;
@@ -115,15 +117,17 @@ class ApiServerClusterTest {
                 .isInstanceOf(ClusterUnavailableException.class)
                 .hasMessageNotContaining("nobodys");
         assertThatThrownBy(() -> cluster.pod("n", "a")).isInstanceOf(ClusterUnavailableException.class);
-        assertThatThrownBy(() -> cluster.sandbox("n", "a")).isInstanceOf(ClusterUnavailableException.class);
+        assertThatThrownBy(() -> cluster.sandbox(new ResourceName("n", "a")))
+                .isInstanceOf(ClusterUnavailableException.class);
     }
 
     @Test
     void thatThereIsNoneOfThisNameIsAnAnswer() throws Exception {
         code = 404;
-        body = NOT_FOUND.formatted("a");
+        body = NOT_FOUND.formatted("pods");
         assertThat(cluster.pod("n", "a")).isEmpty();
-        assertThat(cluster.sandbox("n", "a")).isEmpty();
+        body = NOT_FOUND.formatted("sandboxes");
+        assertThat(cluster.sandbox(new ResourceName("n", "a"))).isEmpty();
     }
 
     @Test
@@ -134,7 +138,7 @@ class ApiServerClusterTest {
         }
         silent = false;
         code = 404;
-        body = NOT_FOUND.formatted("a");
+        body = NOT_FOUND.formatted("pods");
         assertThat(cluster.pod("n", "a")).isEmpty();
     }
 

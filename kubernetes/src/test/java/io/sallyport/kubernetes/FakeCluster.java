@@ -10,6 +10,7 @@ import com.nimbusds.jose.jwk.JWKSet;
 import com.nimbusds.jose.jwk.gen.ECKeyGenerator;
 import com.nimbusds.jwt.JWTClaimsSet;
 import com.nimbusds.jwt.SignedJWT;
+import io.sallyport.kubernetes.SandboxResource.Stated;
 import java.time.Instant;
 import java.util.Date;
 import java.util.List;
@@ -100,8 +101,9 @@ final class FakeCluster implements Cluster {
     }
 
     @Override
-    public Optional<Sandbox> sandbox(String namespace, String name) {
-        return Optional.of(new Sandbox("u", false, "box"));
+    public Optional<SandboxResource> sandbox(ResourceName name) {
+        Stated nothing = new Stated("", "", true);
+        return Optional.of(new SandboxResource(name, "u", false, "box", nothing, nothing));
     }
 
     @Override

@@ -9,12 +9,17 @@ import io.fabric8.kubernetes.api.model.rbac.Role;
 import io.sallyport.base.Reason;
 import io.sallyport.identity.Authenticator.Credential;
 import io.sallyport.identity.Authenticator.Outcome;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -38,6 +43,7 @@ class RightsTest {
         server.close();
     }
 
+    private final AtomicInteger probes = new AtomicInteger();
     private PodAuthenticator authenticator;
     private String token;
 
@@ -75,6 +81,17 @@ class RightsTest {
         }
     }
 
+    /** Of whoever mirrors. */
+    enum MirrorsRight {
+        GET,
+        LIST,
+        WATCH;
+
+        String verb() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
     @Test
     void withAllOfThemAPodIsKnown() {
         assertThat(show()).isInstanceOf(Outcome.Authenticated.class);
@@ -85,11 +102,7 @@ class RightsTest {
     @EnumSource
     void eachOfThemIsNeeded(Right right) throws Exception {
         for (HasMetadata object : sandboxes.manifest("ext-authz.yaml")) {
-            switch (object) {
-                case ClusterRole role -> right.remove(role.getRules());
-                case Role role -> right.remove(role.getRules());
-                default -> {}
-            }
+            right.remove(rules(object));
             sandboxes.apply(object);
         }
         // The authoriser hears of it by a watch of its own.
@@ -108,22 +121,86 @@ class RightsTest {
         }
     }
 
+    private static List<PolicyRule> rules(HasMetadata object) {
+        return switch (object) {
+            case ClusterRole role -> role.getRules();
+            case Role role -> role.getRules();
+            default -> new ArrayList<>();
+        };
+    }
+
     @Test
     void noneMoreIsGranted() throws Exception {
+        assertThat(granted("ext-authz.yaml"))
+                .containsExactlyInAnyOrder("ClusterRole create tokenreviews", "Role get pods", "Role get sandboxes");
+        assertThat(granted("token-issuer.yaml"))
+                .containsExactlyInAnyOrder("Role get sandboxes", "Role list sandboxes", "Role watch sandboxes");
+    }
+
+    private List<String> granted(String file) throws IOException {
         List<String> granted = new ArrayList<>();
-        for (HasMetadata object : sandboxes.manifest("ext-authz.yaml")) {
-            List<PolicyRule> rules = switch (object) {
-                case ClusterRole role -> role.getRules();
-                case Role role -> role.getRules();
-                default -> List.of();
-            };
-            for (PolicyRule rule : rules) {
+        for (HasMetadata object : sandboxes.manifest(file)) {
+            for (PolicyRule rule : rules(object)) {
                 rule.getResources()
                         .forEach(resource -> rule.getVerbs()
                                 .forEach(verb -> granted.add(object.getKind() + " " + verb + " " + resource)));
             }
         }
-        assertThat(granted)
-                .containsExactlyInAnyOrder("ClusterRole create tokenreviews", "Role get pods", "Role get sandboxes");
+        return granted;
+    }
+
+    /** Empty when everything that a mirror does works; otherwise what an operator is told. */
+    private Optional<String> mirrorsTrouble(Path kubeconfig) throws InterruptedException {
+        ResourceName probe = new ResourceName(sandboxes.namespace(), "probe-" + probes.incrementAndGet());
+        CountDownLatch listed = new CountDownLatch(1);
+        CountDownLatch heard = new CountDownLatch(1);
+        try (SandboxWatch watch = SandboxWatch.of(sandboxes.cluster(kubeconfig), System::nanoTime)) {
+            watch.start(new ClusterSandboxes.Listener() {
+                @Override
+                public void changed(ResourceName name) {
+                    if (name.equals(probe)) {
+                        heard.countDown();
+                    }
+                }
+
+                @Override
+                public void listed() {
+                    listed.countDown();
+                }
+            });
+            boolean hears = listed.await(3, TimeUnit.SECONDS);
+            sandboxes.sandbox(probe.name(), "probe");
+            hears &= heard.await(hears ? 3 : 0, TimeUnit.SECONDS);
+            assertThat(watch.ask(probe)).isPresent();
+            return hears ? watch.trouble() : Optional.of(watch.trouble().orElse("nothing is heard"));
+        } catch (ClusterUnavailableException e) {
+            return Optional.ofNullable(e.getMessage());
+        }
+    }
+
+    @Test
+    void withAllOfThemSandboxesAreMirrored() throws Exception {
+        Path kubeconfig = sandboxes.grant(server, "token-issuer");
+        long end = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+        while (mirrorsTrouble(kubeconfig).isPresent()) {
+            assertThat(System.nanoTime()).as("the authoriser follows").isLessThan(end);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void eachOfTheMirrorsIsNeeded(MirrorsRight right) throws Exception {
+        Path kubeconfig = sandboxes.grant(server, "token-issuer");
+        for (HasMetadata object : sandboxes.manifest("token-issuer.yaml")) {
+            rules(object).forEach(rule -> rule.getVerbs().remove(right.verb()));
+            sandboxes.apply(object);
+        }
+        long end = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+        Optional<String> trouble = mirrorsTrouble(kubeconfig);
+        while (trouble.isEmpty()) {
+            assertThat(System.nanoTime()).as("the authoriser follows").isLessThan(end);
+            trouble = mirrorsTrouble(kubeconfig);
+        }
+        assertThat(trouble.get()).contains(right.verb(), "403");
     }
 }

@@ -13,6 +13,8 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.MixedOperation;
 import io.fabric8.kubernetes.client.dsl.Resource;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -66,6 +68,11 @@ public final class TestSandboxes {
 
     public String namespace() {
         return namespace;
+    }
+
+    /** The namespace of our programs; their accounts' names begin with it. */
+    public String system() {
+        return system;
     }
 
     /** How ext-authz is set up for them. */
@@ -199,6 +206,21 @@ public final class TestSandboxes {
                 .withLabels(labels)
                 .build());
         return sandbox;
+    }
+
+    /** Gives a Sandbox another label; an empty one takes it away. */
+    public void relabel(String name, String label, String value) {
+        relabel("v1beta1", name, label, value);
+    }
+
+    void relabel(String version, String name, String label, String value) {
+        resources(version)
+                .inNamespace(namespace)
+                .withName(name)
+                .patch(
+                        PatchContext.of(PatchType.JSON_MERGE),
+                        "{\"metadata\":{\"labels\":{\"%s\":%s}}}"
+                                .formatted(label, value.isEmpty() ? "null" : "\"" + value + "\""));
     }
 
     public void deleteSandbox(String name) {

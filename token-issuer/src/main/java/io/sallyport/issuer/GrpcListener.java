@@ -68,6 +68,11 @@ final class GrpcListener implements AutoCloseable {
         services.forEach(name -> health.setStatus(name, yes ? ServingStatus.SERVING : ServingStatus.NOT_SERVING));
     }
 
+    /** Says how something is that does not stand for the whole. */
+    void serving(String what, boolean yes) {
+        health.setStatus(what, yes ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
+    }
+
     /** Says NOT_SERVING and takes no new calls; those under way go on. */
     void drain() {
         health.enterTerminalState();

@@ -34,6 +34,7 @@ import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
 import java.util.stream.Stream;
@@ -57,6 +58,9 @@ public final class Issuer implements AutoCloseable {
 
     private static final ListeningServer.Access FOR_ITS_GROUP =
             new ListeningServer.Access(SocketFile.Neighbours.ANYBODY, "rw-rw----");
+
+    /** The name under which grpc.health.v1 says whether records are in step with the cluster; only where they come from it. */
+    private static final String MIRROR = "sallyport.mirror";
 
     private final Deque<AutoCloseable> parts;
     private final GrpcListener envoy;
@@ -148,15 +152,32 @@ public final class Issuer implements AutoCloseable {
         Calls calls = new Calls(audit, clock, System::nanoTime, health::suspect);
         Assertions assertions = new Assertions(
                 new AssertionVerifier(settings.gateway(), keys.assertion(), ASSERTION_LEEWAY, signatures, clock));
+        boolean adopts = settings.records() instanceof IssuerSettings.Records.Adopt;
         TokenMint mint = new TokenMint(
                 store,
                 new SandboxTokenMinter(settings.gateway(), keys.tokens()::signingKeys, signatures),
                 settings.tokens().lifetime(),
                 settings.refresh(),
-                settings.adopts(),
+                adopts,
                 clock,
                 IdSource.of(random));
         begin(parts, Pruning.start(store, settings.refresh(), clock, Pruning.EVERY));
+
+        Optional<IssuerSettings.Records.Kubernetes> cluster =
+                settings.records() instanceof IssuerSettings.Records.Kubernetes kubernetes
+                        ? Optional.of(kubernetes)
+                        : Optional.empty();
+        Optional<ClusterMirror> mirror = cluster.isEmpty()
+                ? Optional.empty()
+                : Optional.of(begin(
+                        parts,
+                        ClusterMirror.start(
+                                cluster.get().cluster(),
+                                store,
+                                audit,
+                                clock,
+                                health::suspect,
+                                writersOf(settings.store()))));
 
         EventLoopGroup eventLoops = GrpcServers.eventLoops("issuer", 1);
         begin(
@@ -171,7 +192,14 @@ public final class Issuer implements AutoCloseable {
                         FOR_THIS_USER,
                         threads(parts, eventLoops, "registry"),
                         interceptor,
-                        new RegistryService(calls, store, mint, clock, settings.refresh()).bindService()));
+                        new RegistryService(
+                                        calls,
+                                        store,
+                                        mint,
+                                        clock,
+                                        settings.refresh(),
+                                        cluster.map(each -> each.cluster().namespaces()::accepts))
+                                .bindService()));
         Watches watches = begin(parts, new Watches(store, settings.refresh().endless(), clock, System::nanoTime));
         GrpcListener feed = begin(
                 parts,
@@ -180,7 +208,7 @@ public final class Issuer implements AutoCloseable {
                         FOR_ITS_GROUP,
                         threads(parts, eventLoops, "feed"),
                         interceptor,
-                        new FeedService(calls, assertions, store, watches, settings.refresh(), clock, settings.adopts())
+                        new FeedService(calls, assertions, store, watches, settings.refresh(), clock, adopts)
                                 .bindService()));
         GrpcListener envoy = begin(
                 parts,
@@ -199,9 +227,27 @@ public final class Issuer implements AutoCloseable {
                         settings.gateway(),
                         keys.tokens()::publicKeys,
                         settings.keys().jwksMaxAge(),
-                        new KeyPublisher.Health(health::writable, keys::troubles)));
+                        new KeyPublisher.Health(
+                                health::writable,
+                                () -> troubles(keys, mirror),
+                                () -> mirror.map(ClusterMirror::metrics).orElse(""))));
         health.tell(writable -> List.of(registry, feed, envoy).forEach(listener -> listener.serving(writable)));
+        mirror.ifPresent(each -> each.tell(
+                inStep -> List.of(registry, feed, envoy).forEach(listener -> listener.serving(MIRROR, inStep))));
         return new Issuer(parts, envoy, feed, watches, registry, http);
+    }
+
+    private static List<String> troubles(Keys keys, Optional<ClusterMirror> mirror) {
+        return Stream.concat(keys.troubles().stream(), mirror.stream().flatMap(each -> each.troubles().stream()))
+                .toList();
+    }
+
+    /** How many resources are mirrored at once: enough for one sync of the disk to do for many, and not all of a pool. */
+    private static int writersOf(IssuerSettings.Store store) {
+        return switch (store) {
+            case IssuerSettings.Store.Sqlite _ -> 32;
+            case IssuerSettings.Store.Postgres(PostgresSettings settings) -> Math.max(1, settings.connections() / 3);
+        };
     }
 
     Endpoint envoy() {

@@ -9,6 +9,7 @@ import io.sallyport.identity.KeyWatch;
 import io.sallyport.issuer.service.SandboxLimits;
 import io.sallyport.issuer.store.PostgresSettings;
 import io.sallyport.issuer.store.RefreshRules;
+import io.sallyport.kubernetes.ClusterSettings;
 import java.nio.file.Path;
 import java.time.Duration;
 
@@ -18,8 +19,7 @@ import java.time.Duration;
  * @param gateway the gateway whose sandboxes are served
  * @param listeners where the issuer listens
  * @param store where the records are kept
- * @param adopts whether a sandbox becomes known by the first token that an unchanged gateway minted for it, and not only
- *     by the registry
+ * @param records where records come from
  * @param keys the key directories
  * @param tokens how long tokens live
  * @param refresh when a token is exchanged for the next one
@@ -30,7 +30,7 @@ public record IssuerSettings(
         GatewayId gateway,
         Listeners listeners,
         Store store,
-        boolean adopts,
+        Records records,
         Keys keys,
         Tokens tokens,
         RefreshRules refresh,
@@ -64,11 +64,21 @@ public record IssuerSettings(
     }
 
     /** Where records come from. */
-    private enum Records {
+    public sealed interface Records {
         /** From those who may call the registry. */
+        record Registry() implements Records {}
+
+        /** From them, and from the first token of each sandbox that an unchanged gateway minted. */
+        record Adopt() implements Records {}
+
+        /** From the Sandbox resources of a cluster, and from nobody else. */
+        record Kubernetes(ClusterSettings cluster) implements Records {}
+    }
+
+    private enum RecordsFrom {
         REGISTRY,
-        /** From tokens that an unchanged gateway minted, too. */
-        ADOPT
+        ADOPT,
+        KUBERNETES
     }
 
     /**
@@ -114,7 +124,7 @@ public record IssuerSettings(
 
         Store store = store(settings.section("store"));
 
-        boolean adopts = settings.choice("records", Records.class, Records.REGISTRY) == Records.ADOPT;
+        Records records = records(settings);
 
         Keys keys = keys(settings.section("keys"));
 
@@ -149,12 +159,25 @@ public record IssuerSettings(
                 gateway,
                 new Listeners(envoy, feed, registry, http),
                 store,
-                adopts,
+                records,
                 keys,
                 new Tokens(lifetime, maxLifetime, leeway),
                 refresh,
                 rates,
                 auditFile);
+    }
+
+    private static Records records(Settings settings) {
+        RecordsFrom from = settings.choice("records", RecordsFrom.class, RecordsFrom.REGISTRY);
+        if (from == RecordsFrom.KUBERNETES) {
+            return new Records.Kubernetes(ClusterSettings.read(settings.section("kubernetes"), System.getenv()));
+        }
+        if (settings.has("kubernetes")) {
+            settings.problem(
+                    "kubernetes", "says where sandboxes come from, and nobody looks there; add records: kubernetes");
+            settings.section("kubernetes").ignore();
+        }
+        return from == RecordsFrom.ADOPT ? new Records.Adopt() : new Records.Registry();
     }
 
     private static RefreshRules refresh(Settings refresh, Duration maxLifetime, Duration leeway, boolean endless) {

@@ -25,12 +25,13 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The issuer's public side over HTTP: its keys (RFC 7517), where to find them (OpenID Connect Discovery 1.0, as far as it
- * means something without users), and its health. Only GET and HEAD, only these three paths.
+ * means something without users), its health, and numbers about it. Only GET and HEAD, only these four paths.
  */
 final class KeyPublisher implements AutoCloseable {
     static final String JWKS_PATH = "/.well-known/jwks.json";
     static final String DISCOVERY_PATH = "/.well-known/openid-configuration";
     static final String HEALTH_PATH = "/healthz";
+    static final String METRICS_PATH = "/metrics";
 
     private static final int BACKLOG = 64;
 
@@ -44,8 +45,9 @@ final class KeyPublisher implements AutoCloseable {
      * @param writable whether the store can be written
      * @param troubles what is wrong and yet no reason to be taken out: a broken set of keys lies before every replica at
      *     once, and each goes on with its last good one
+     * @param metrics further lines of the page of numbers
      */
-    record Health(BooleanSupplier writable, Supplier<List<String>> troubles) {}
+    record Health(BooleanSupplier writable, Supplier<List<String>> troubles, Supplier<String> metrics) {}
 
     /** A text, and the tag by which it is known again. */
     private record Document(String body, String etag) {
@@ -119,14 +121,18 @@ final class KeyPublisher implements AutoCloseable {
         headers.set("X-Content-Type-Options", "nosniff");
         String path = exchange.getRequestURI().getPath();
         Supplier<Document> found = path == null ? null : documents.get(path);
-        if (found == null && !HEALTH_PATH.equals(path)) {
-            text(exchange, 404, "not here: " + String.join(", ", JWKS_PATH, DISCOVERY_PATH, HEALTH_PATH));
+        if (found == null && !HEALTH_PATH.equals(path) && !METRICS_PATH.equals(path)) {
+            text(exchange, 404, "not here: " + String.join(", ", JWKS_PATH, DISCOVERY_PATH, HEALTH_PATH, METRICS_PATH));
         } else if (!List.of("GET", "HEAD").contains(exchange.getRequestMethod())) {
             headers.set("Allow", "GET, HEAD");
             text(exchange, 405, "GET and HEAD only");
         } else if (found == null) {
             headers.set("Cache-Control", "no-store");
-            tellHealth(exchange, health);
+            if (METRICS_PATH.equals(path)) {
+                tellNumbers(exchange, health);
+            } else {
+                tellHealth(exchange, health);
+            }
         } else {
             Document document = found.get();
             headers.set("Cache-Control", cache);
@@ -138,6 +144,18 @@ final class KeyPublisher implements AutoCloseable {
             headers.set("Content-Type", "application/json");
             send(exchange, 200, document.body().getBytes(StandardCharsets.UTF_8));
         }
+    }
+
+    /** Prometheus text format 0.0.4. */
+    private static void tellNumbers(HttpExchange exchange, Health health) throws IOException {
+        String page = """
+                # HELP sallyport_store_writable Whether the store can be written.
+                # TYPE sallyport_store_writable gauge
+                sallyport_store_writable %d
+                """.formatted(health.writable().getAsBoolean() ? 1 : 0)
+                + health.metrics().get();
+        exchange.getResponseHeaders().set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+        send(exchange, 200, page.getBytes(StandardCharsets.UTF_8));
     }
 
     private static void tellHealth(HttpExchange exchange, Health health) throws IOException {

@@ -48,10 +48,10 @@ record IssuerProcess(Process process, Path log) implements AutoCloseable {
         return Files.readString(log);
     }
 
-    /** Ends it and its launcher, at once. */
+    /** Ends it and its launcher, at once; returns when they are gone. */
     @Override
     public void close() {
         process.descendants().forEach(ProcessHandle::destroyForcibly);
-        process.destroyForcibly();
+        var _ = process.destroyForcibly().onExit().join();
     }
 }

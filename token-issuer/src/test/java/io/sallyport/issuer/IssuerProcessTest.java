@@ -33,7 +33,9 @@ class IssuerProcessTest {
     void sigtermStopsItGracefully() throws Exception {
         RunningIssuer.generateKeys(directory);
         Path settings = RunningIssuer.writeSettings(directory, directory.resolve("issuer.db"));
-        try (IssuerProcess issuer = IssuerProcess.start(settings, directory)) {
+        Path classes = directory.resolve("classes");
+        try (IssuerProcess issuer =
+                IssuerProcess.start(settings, directory, "env", "JAVA_TOOL_OPTIONS=-Xlog:class+load:file=" + classes)) {
             Process process = issuer.process();
             issuer.awaitReady();
             assertThat(issuer.said())
@@ -46,6 +48,11 @@ class IssuerProcessTest {
 
             assertThat(process.waitFor(20, TimeUnit.SECONDS)).isTrue();
             assertThat(directory.resolve("run")).isEmptyDirectory();
+            assertThat(classes)
+                    .content()
+                    .as("what is loaded without records: kubernetes")
+                    .contains("io.sallyport.issuer.Issuer ")
+                    .doesNotContain("io.fabric8.", "io.sallyport.issuer.mirror.");
             assertThat(directory.resolve("issuer.db-wal"))
                     .as("folded into the file by the last close")
                     .doesNotExist();

@@ -8,15 +8,21 @@ import io.sallyport.base.settings.InvalidSettingsException;
 import io.sallyport.base.settings.Problems;
 import io.sallyport.base.settings.Settings;
 import io.sallyport.identity.GatewayId;
+import io.sallyport.issuer.IssuerSettings.Records;
 import io.sallyport.issuer.service.SandboxLimits;
 import io.sallyport.issuer.store.PostgresSettings;
 import io.sallyport.issuer.store.RefreshRules;
+import io.sallyport.kubernetes.ClusterAccess;
+import io.sallyport.kubernetes.ClusterSettings;
+import io.sallyport.kubernetes.Namespaces;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -48,7 +54,7 @@ class IssuerSettingsTest {
                                 new Endpoint.Unix(Path.of("/run/s/registry.sock")),
                                 new Endpoint.Tcp("127.0.0.1", 8081)),
                         new IssuerSettings.Store.Sqlite(Path.of("/var/lib/s/issuer.db"), true),
-                        false,
+                        new Records.Registry(),
                         new IssuerSettings.Keys(
                                 Path.of("/etc/s/jwt"),
                                 Path.of("/etc/s/assertion"),
@@ -70,12 +76,45 @@ class IssuerSettingsTest {
 
     @Test
     void sandboxesAreAdoptedOnlyWhereThatIsSaid() throws Exception {
-        assertThat(read(GOOD).adopts()).isFalse();
-        assertThat(read(GOOD + "records: registry\n").adopts()).isFalse();
-        assertThat(read(GOOD + "records: adopt\n").adopts()).isTrue();
+        assertThat(read(GOOD).records()).isEqualTo(new Records.Registry());
+        assertThat(read(GOOD + "records: registry\n").records()).isEqualTo(new Records.Registry());
+        assertThat(read(GOOD + "records: adopt\n").records()).isEqualTo(new Records.Adopt());
         assertThat(catchThrowableOfType(InvalidSettingsException.class, () -> read(GOOD + "records: everybody\n"))
                         .problems())
                 .anyMatch(problem -> problem.contains("records"));
+    }
+
+    @Test
+    void sandboxesComeFromAClusterOnlyWhereThatIsSaid(@TempDir Path directory) throws Exception {
+        Path kubeconfig = Files.writeString(directory.resolve("kubeconfig"), "");
+        assertThat(read(GOOD + """
+                        records: kubernetes
+                        kubernetes: {namespace-prefix: team-, timeout: 5s, kubeconfig: %s}
+                        """.formatted(kubeconfig)).records())
+                .isEqualTo(new Records.Kubernetes(new ClusterSettings(
+                        new ClusterAccess.Kubeconfig(kubeconfig),
+                        new Namespaces.Prefix("team-"),
+                        Duration.ofSeconds(5))));
+        assertThat(catchThrowableOfType(InvalidSettingsException.class, () -> read(GOOD + """
+                                        records: kubernetes
+                                        kubernetes: {timeout: never, audience: us}
+                                        """))
+                        .problems())
+                .as("all at once, and what only ext-authz has is not for here")
+                .anyMatch(problem -> problem.contains("kubernetes.namespaces"))
+                .anyMatch(problem -> problem.contains("kubernetes.timeout"))
+                .anyMatch(problem -> problem.contains("kubernetes.audience: unknown key"));
+        assertThat(catchThrowableOfType(
+                                InvalidSettingsException.class,
+                                () -> read(GOOD + "kubernetes: {namespaces: [sandboxes]}\n"))
+                        .problems())
+                .singleElement()
+                .asString()
+                .contains("add records: kubernetes");
+        assertThat(catchThrowableOfType(InvalidSettingsException.class, () -> read(GOOD + "records: kubernetes\n"))
+                        .problems())
+                .anyMatch(problem -> problem.contains("kubernetes.namespaces"))
+                .anyMatch(problem -> problem.contains("kubernetes.kubeconfig: is missing"));
     }
 
     @Test

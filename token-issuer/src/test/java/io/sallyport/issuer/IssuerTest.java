@@ -699,6 +699,9 @@ class IssuerTest {
                 .isEqualTo(io.sallyport.api.feed.v1.Lineage.newBuilder()
                         .setEnds(Timestamp.newBuilder()
                                 .setSeconds(next.expiresAt().getEpochSecond()))
+                        .setLineage(place.id())
+                        .setTokenId(next.tokenId().orElseThrow())
+                        .setKeyId(next.keyId())
                         .build());
         var _ = delete("alpha").apply(issuer);
         assertThat(lineage("alpha", place))

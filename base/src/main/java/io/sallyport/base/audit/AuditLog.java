@@ -222,6 +222,8 @@ public final class AuditLog implements Audit, AutoCloseable {
         return switch (reason) {
             case REVOKED -> "revoked";
             case SANDBOX_ADOPTED -> "adopted";
+            case SANDBOX_MIRRORED -> "mirrored";
+            case SANDBOX_RESOURCE_GONE -> "deleted";
             default -> "minted";
         };
     }

@@ -28,11 +28,25 @@ final class Client implements AutoCloseable {
             Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
     private static final MethodDescriptor.Marshaller<byte[]> BYTES = RawMarshallers.unread();
 
-    private final EventLoopGroup loops = GrpcServers.eventLoops("client", 1);
     private final ManagedChannel channel;
+    private final Runnable end;
 
-    Client(String address) {
-        channel = GrpcChannels.connectTo(Endpoint.parse(address), loops).build();
+    private Client(ManagedChannel channel, Runnable end) {
+        this.channel = channel;
+        this.end = end;
+    }
+
+    /** In plain text, to an address of this machine. */
+    static Client to(String address) {
+        EventLoopGroup loops = GrpcServers.eventLoops("client", 1);
+        return new Client(
+                GrpcChannels.connectTo(Endpoint.parse(address), loops).build(),
+                () -> loops.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly());
+    }
+
+    /** Over a channel, which is the client's from then on. */
+    static Client over(ManagedChannel channel) {
+        return new Client(channel, () -> {});
     }
 
     /**
@@ -131,6 +145,6 @@ final class Client implements AutoCloseable {
     @Override
     public void close() {
         channel.shutdownNow();
-        loops.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
+        end.run();
     }
 }

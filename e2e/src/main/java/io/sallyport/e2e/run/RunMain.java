@@ -151,7 +151,7 @@ public final class RunMain implements Callable<Integer> {
         step("calling through Envoy at " + stack.endpoint() + " (" + preset + ")");
         out.println();
         int unexpected;
-        try (Client client = new Client(stack.endpoint())) {
+        try (Client client = Client.to(stack.endpoint())) {
             awaitAnswers(client, read(tokens, guest));
             WrongTokens wrong = new WrongTokens(stack.options().gatewayId(), stack.tokenKeys(), clock);
             unexpected = new WalkThrough(stack, client, wrong, out)

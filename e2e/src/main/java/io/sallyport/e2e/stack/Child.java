@@ -50,6 +50,15 @@ public final class Child implements AutoCloseable {
      * @param readyMark what the line contains by which it says that it is ready
      */
     public static Child start(String name, List<String> command, Path log, String readyMark) {
+        return start(name, command, Map.of(), log, readyMark);
+    }
+
+    /**
+     * Starts a program that finds something more in its environment.
+     *
+     * @param more nothing secret: others may read it
+     */
+    static Child start(String name, List<String> command, Map<String, String> more, Path log, String readyMark) {
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
         Map<String, String> environment = builder.environment();
         String temporary = environment.get("TMPDIR");
@@ -59,6 +68,7 @@ public final class Child implements AutoCloseable {
         if (temporary != null) {
             environment.put("TMPDIR", temporary);
         }
+        environment.putAll(more);
         try {
             Process process = builder.start();
             process.getOutputStream().close();

@@ -335,7 +335,10 @@ public final class SallyportStack implements AutoCloseable {
                 // Whoever is still starting parts while the JVM goes down must not leave one behind.
                 throw new StackException("the stack has been stopped; " + part.spelling() + " is not started any more");
             }
-            children.put(part, Child.start(part.spelling(), command, layout.log(part), part.readyMark()));
+            children.put(
+                    part,
+                    Child.start(
+                            part.spelling(), command, options.environment(part), layout.log(part), part.readyMark()));
         }
     }
 

@@ -26,6 +26,7 @@ import java.util.Set;
  * @param sandboxes that the gateway knows from the start
  * @param parts that are started; the others are somebody else's, and the overrides say where they are
  * @param overrides settings that differ from the usual ones, by part and dotted key; {@link #ABSENT} takes one away
+ * @param environments what parts find in their environment, besides a path and a locale; nothing secret
  */
 public record StackOptions(
         Path root,
@@ -39,7 +40,8 @@ public record StackOptions(
         Path envoy,
         List<KnownSandbox> sandboxes,
         Set<Part> parts,
-        Map<Part, Map<String, Object>> overrides) {
+        Map<Part, Map<String, Object>> overrides,
+        Map<Part, Map<String, String>> environments) {
     /** As the value of an override: the setting is left out. */
     public static final Object ABSENT = new Object() {
         @Override
@@ -52,6 +54,7 @@ public record StackOptions(
         sandboxes = List.copyOf(sandboxes);
         parts = Set.copyOf(parts);
         overrides = Map.copyOf(overrides);
+        environments = Map.copyOf(environments);
     }
 
     /** Generation 0.0 before a trusting gateway, with every port ephemeral. */
@@ -68,6 +71,7 @@ public record StackOptions(
                 envoy,
                 List.of(KnownSandbox.parse("alpha"), KnownSandbox.parse("beta")),
                 EnumSet.allOf(Part.class),
+                Map.of(),
                 Map.of());
     }
 
@@ -84,7 +88,8 @@ public record StackOptions(
                 envoy,
                 sandboxes,
                 parts,
-                overrides);
+                overrides,
+                environments);
     }
 
     public StackOptions withMode(GatewayMode newMode) {
@@ -100,7 +105,8 @@ public record StackOptions(
                 envoy,
                 sandboxes,
                 parts,
-                overrides);
+                overrides,
+                environments);
     }
 
     public StackOptions withPorts(int newPort, int newGatewayPort, int newHttpPort) {
@@ -116,7 +122,8 @@ public record StackOptions(
                 envoy,
                 sandboxes,
                 parts,
-                overrides);
+                overrides,
+                environments);
     }
 
     public StackOptions withSandboxes(List<KnownSandbox> newSandboxes) {
@@ -132,7 +139,8 @@ public record StackOptions(
                 envoy,
                 newSandboxes,
                 parts,
-                overrides);
+                overrides,
+                environments);
     }
 
     /** With these parts alone, for a replica that stands beside another stack. */
@@ -149,7 +157,8 @@ public record StackOptions(
                 envoy,
                 sandboxes,
                 newParts,
-                overrides);
+                overrides,
+                environments);
     }
 
     /**
@@ -165,7 +174,44 @@ public record StackOptions(
         ofPart.put(key, value);
         all.put(part, Map.copyOf(ofPart));
         return new StackOptions(
-                root, state, generation, mode, gatewayId, port, gatewayPort, httpPort, envoy, sandboxes, parts, all);
+                root,
+                state,
+                generation,
+                mode,
+                gatewayId,
+                port,
+                gatewayPort,
+                httpPort,
+                envoy,
+                sandboxes,
+                parts,
+                all,
+                environments);
+    }
+
+    /** With this in the environment of a part, and nothing that was asked for before. */
+    public StackOptions withEnvironment(Part part, Map<String, String> environment) {
+        Map<Part, Map<String, String>> all = new EnumMap<>(Part.class);
+        all.putAll(environments);
+        all.put(part, Map.copyOf(environment));
+        return new StackOptions(
+                root,
+                state,
+                generation,
+                mode,
+                gatewayId,
+                port,
+                gatewayPort,
+                httpPort,
+                envoy,
+                sandboxes,
+                parts,
+                overrides,
+                all);
+    }
+
+    Map<String, String> environment(Part part) {
+        return environments.getOrDefault(part, Map.of());
     }
 
     Map<String, Object> overrides(Part part) {

@@ -120,7 +120,7 @@ class RunTest {
         ByteArrayOutputStream printed = new ByteArrayOutputStream();
         PrintStream out = new PrintStream(printed, true, StandardCharsets.UTF_8);
         int unexpected;
-        try (Client client = new Client(endpoint)) {
+        try (Client client = Client.to(endpoint)) {
             WrongTokens wrong = new WrongTokens(stack.options().gatewayId(), stack.tokenKeys(), InstantSource.system());
             unexpected = new WalkThrough(stack, client, wrong, out)
                     .run(

@@ -10,6 +10,7 @@ import io.sallyport.e2e.Generation;
 import io.sallyport.e2e.gateway.KnownSandbox;
 import io.sallyport.e2e.gateway.Sighting;
 import io.sallyport.e2e.stack.Part;
+import io.sallyport.e2e.stack.Registry;
 import io.sallyport.e2e.stack.SallyportStack;
 import io.sallyport.e2e.stack.StackOptions;
 import io.sallyport.e2e.wire.Outcome;
@@ -26,6 +27,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BiConsumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -40,14 +42,16 @@ public final class Arena implements AutoCloseable {
     private static final String AUDIT_MARK = OPEN_SHELL + "ExchangeProviderSubjectToken";
 
     private final SallyportStack stack;
+    private final BiConsumer<Registry, KnownSandbox> records;
     private final EventLoopGroup loops = GrpcServers.eventLoops("attacker", 1);
     private final TokenForge forge;
     private final Caller alpha;
     private final Caller beta;
     private final AuditTail audit;
 
-    private Arena(SallyportStack stack) {
+    private Arena(SallyportStack stack, BiConsumer<Registry, KnownSandbox> records) {
         this.stack = stack;
+        this.records = records;
         this.forge = TokenForge.withKeyOf(stack.tokenKeys(), stack.options().gatewayId());
         // Ids, names and workspace differ, so that an id in the place of a name, or the reverse, never fits by chance.
         this.alpha = admit(new KnownSandbox("alpha-id", "default", "alpha"));
@@ -57,9 +61,14 @@ public final class Arena implements AutoCloseable {
 
     /** Starts a stack of this kind. */
     public static Arena start(StackOptions options) {
+        return start(options, Registry::register);
+    }
+
+    /** @param records makes the issuer know a sandbox; returns once it does */
+    static Arena start(StackOptions options, BiConsumer<Registry, KnownSandbox> records) {
         SallyportStack stack = SallyportStack.start(options.withSandboxes(List.of()), step -> {});
         try {
-            return new Arena(stack);
+            return new Arena(stack, records);
         } catch (RuntimeException | Error e) {
             stack.close();
             throw e;
@@ -90,9 +99,11 @@ public final class Arena implements AutoCloseable {
         return audit;
     }
 
-    /** Registers a sandbox everywhere and gives it a token. */
+    /** Makes a sandbox known everywhere and gives it a token. */
     public Caller admit(KnownSandbox sandbox) {
-        return new Caller(sandbox, stack.admit(sandbox));
+        records.accept(stack.registry(), sandbox);
+        stack.gateway().know(sandbox);
+        return new Caller(sandbox, stack.registry().mint(sandbox.id()));
     }
 
     /** A new connection to Envoy. */

@@ -1,9 +1,11 @@
 package io.sallyport.e2e.support;
 
+import io.sallyport.e2e.gateway.KnownSandbox;
 import io.sallyport.e2e.stack.Checkout;
 import io.sallyport.e2e.stack.EnvoyBinary;
 import io.sallyport.e2e.stack.Folders;
 import io.sallyport.e2e.stack.Part;
+import io.sallyport.e2e.stack.Registry;
 import io.sallyport.e2e.stack.StackOptions;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -13,6 +15,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BiConsumer;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ParameterContext;
@@ -60,6 +63,15 @@ public final class Arenas implements AutoCloseable {
     /** An arena for one test alone; the caller closes it. */
     public Arena own(StackOptions options) {
         return Arena.start(options).awaitFirstAnswer();
+    }
+
+    /**
+     * Like {@link #own(StackOptions)}, where records are not made by the registry.
+     *
+     * @param records makes the issuer know a sandbox; returns once it does
+     */
+    public Arena own(StackOptions options, BiConsumer<Registry, KnownSandbox> records) {
+        return Arena.start(options, records).awaitFirstAnswer();
     }
 
     /** An arena in which no call is expected to be answered well; the caller closes it. */

@@ -14,6 +14,7 @@ import io.sallyport.extauthz.guard.ProcessMessage.ResponseTrailers;
 import io.sallyport.extauthz.guard.ProcessMessage.Unexpected;
 import io.sallyport.identity.Principal;
 import io.sallyport.identity.PrincipalHeader;
+import io.sallyport.identity.SandboxClaims;
 import io.sallyport.policy.MethodRule;
 import java.time.Duration;
 import java.time.Instant;
@@ -99,6 +100,9 @@ final class GuardedStream {
     private boolean responseEnded;
     private long bytes;
     private volatile Instant goodUntil = Instant.MIN;
+
+    /** The token that took the place of its own, once that one had ended. */
+    private volatile @Nullable SandboxClaims livesBy;
 
     GuardedStream(Guard guard, Envoy envoy) {
         this.guard = guard;
@@ -419,9 +423,18 @@ final class GuardedStream {
         return goodUntil;
     }
 
-    /** Its lineage is known to be good until then. */
-    void goodUntil(Instant end) {
-        goodUntil = end;
+    /** Its own token has ended, and its lineage goes on by this one. */
+    void liveBy(LineageSource.Successor token) {
+        Opened stream = opened;
+        if (stream != null) {
+            livesBy = token.after(stream.announcement().token());
+            goodUntil = guard.goodUntil(token.ends());
+        }
+    }
+
+    /** The token that it lives by instead of its own; null while it lives by that. */
+    @Nullable SandboxClaims livesBy() {
+        return livesBy;
     }
 
     /** When it opened. */

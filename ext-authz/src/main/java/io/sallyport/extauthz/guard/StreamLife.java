@@ -2,6 +2,7 @@ package io.sallyport.extauthz.guard;
 
 import io.sallyport.base.Reason;
 import io.sallyport.extauthz.guard.LineageSource.Answer;
+import io.sallyport.extauthz.guard.LineageSource.Successor;
 import io.sallyport.identity.Lineage;
 import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
@@ -21,7 +22,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A stream ends when its token, lineage, sandbox or key was taken back; when its sandbox was stopped or deleted; when
  * the issuer was not heard for too long; when it is older than a stream may be. At the end of its token it ends unless its
- * lineage lives on: the issuer is asked, and asked again at the end that it names. Where the issuer cannot be asked, the
+ * lineage lives on: the issuer is asked, and asked again at the end that it names. From then on the stream lives by the
+ * token that ends then, and ends when that one is taken back. Where the issuer cannot be asked, the
  * stream goes on for as long as we may go on without hearing of revocations, and ends then.
  */
 public final class StreamLife {
@@ -108,6 +110,12 @@ public final class StreamLife {
     }
 
     private @Nullable Refusal refusal(GuardedStream stream, SandboxClaims token, Set<SandboxId> unsure, Instant now) {
+        SandboxClaims successor = stream.livesBy();
+        if (successor != null
+                && guard.owners().remembered(successor) instanceof Owner.Barred(Reason reason, String detail)) {
+            return new Refusal(
+                    reason, detail + "; it lived by jti=" + successor.tokenId().orElse("-"));
+        }
         switch (guard.owners().remembered(token)) {
             case Owner.Living _ -> {}
             case Owner.Barred(Reason reason, String detail) -> {
@@ -133,14 +141,15 @@ public final class StreamLife {
     /** Whether that was an answer. */
     private boolean settle(List<GuardedStream> streams, Answer answer) {
         switch (answer) {
-            case Answer.Known(Instant _, boolean revoked)
-            when revoked -> cut(streams, new Refusal(Reason.TOKEN_REVOKED, "its lineage is revoked"));
-            case Answer.Known(Instant ends, boolean _) -> {
-                Instant goodUntil = guard.goodUntil(ends);
-                if (guard.clock().instant().isAfter(goodUntil)) {
-                    cut(streams, new Refusal(Reason.TOKEN_EXPIRED, "the newest token of its lineage ended at " + ends));
+            case Answer.Revoked() -> cut(streams, new Refusal(Reason.TOKEN_REVOKED, "its lineage is revoked"));
+            case Answer.Newest(Successor token) -> {
+                if (guard.clock().instant().isAfter(guard.goodUntil(token.ends()))) {
+                    cut(
+                            streams,
+                            new Refusal(
+                                    Reason.TOKEN_EXPIRED, "the newest token of its lineage ended at " + token.ends()));
                 } else {
-                    streams.forEach(stream -> stream.goodUntil(goodUntil));
+                    streams.forEach(stream -> stream.liveBy(token));
                 }
             }
             case Answer.Unknown() ->

@@ -26,6 +26,7 @@ import io.sallyport.base.settings.Settings;
 import io.sallyport.extauthz.TestTime;
 import io.sallyport.extauthz.envoy.DynamicMetadata;
 import io.sallyport.extauthz.guard.LineageSource.Answer;
+import io.sallyport.extauthz.guard.LineageSource.Successor;
 import io.sallyport.identity.Lineage;
 import io.sallyport.identity.Principal;
 import io.sallyport.identity.PrincipalHeader;
@@ -41,6 +42,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
@@ -63,6 +65,9 @@ final class GuardStage implements Owners, LineageSource {
 
     /** Whoever is not here lives. */
     final Map<String, Owner> owners = new ConcurrentHashMap<>();
+
+    /** {@code jti} of tokens that are taken back. */
+    final Set<String> revoked = ConcurrentHashMap.newKeySet();
 
     /** Questions about owners that nobody has answered yet. */
     final List<CompletableFuture<Owner>> ownersAsked = new ArrayList<>();
@@ -94,6 +99,9 @@ final class GuardStage implements Owners, LineageSource {
 
     @Override
     public Owner remembered(SandboxClaims token) {
+        if (token.tokenId().map(revoked::contains).orElse(false)) {
+            return new Owner.Barred(Reason.TOKEN_REVOKED, "the token is revoked");
+        }
         String id = token.sandbox().value();
         return owners.getOrDefault(id, new Owner.Living(id, "default", id + "-name"));
     }
@@ -115,6 +123,11 @@ final class GuardStage implements Owners, LineageSource {
         CompletableFuture<Answer> answer = new CompletableFuture<>();
         lineagesOpen.add(answer);
         return answer;
+    }
+
+    /** A lineage goes on by this token. */
+    static Answer newest(Instant ends) {
+        return new Answer.Newest(new Successor(Optional.of("jti-newest"), new Lineage("lin-newest", 3), "kid-2", ends));
     }
 
     static SandboxClaims token(String sandbox, Instant expires) {

@@ -74,7 +74,7 @@ class StreamLifeTest {
         assertThat(stage.lineagesAsked).isEmpty();
 
         Instant next = TestTime.START.plus(HOUR.multipliedBy(2));
-        stage.lineage = new Answer.Known(next, false);
+        stage.lineage = GuardStage.newest(next);
         after(MOMENT);
         assertThat(stage.lineagesAsked).containsExactly("alpha lin-alpha 3");
         after(HOUR.minus(MOMENT));
@@ -90,7 +90,7 @@ class StreamLifeTest {
     void aTokenWithoutEndIsNotAskedAfterAndOneWithoutEndLaterEndsNothing() {
         Running endless = stage.new Running(GuardStage.token("alpha", Instant.MAX), LOGS).begin();
         Running renewed = stage.open("beta", LOGS);
-        stage.lineage = new Answer.Known(Instant.MAX, false);
+        stage.lineage = GuardStage.newest(Instant.MAX);
         after(HOUR.plus(GuardStage.LEEWAY).plus(MOMENT));
         after(Duration.ofDays(365));
 
@@ -103,8 +103,8 @@ class StreamLifeTest {
     void aLineageThatDoesNotLiveOn() {
         record Case(Answer answer, Reason reason) {}
         for (Case each : List.of(
-                new Case(new Answer.Known(TestTime.START, false), Reason.TOKEN_EXPIRED),
-                new Case(new Answer.Known(Instant.MAX, true), Reason.TOKEN_REVOKED),
+                new Case(GuardStage.newest(TestTime.START), Reason.TOKEN_EXPIRED),
+                new Case(new Answer.Revoked(), Reason.TOKEN_REVOKED),
                 new Case(new Answer.Unknown(), Reason.TOKEN_EXPIRED))) {
             GuardStage another = new GuardStage();
             StreamLife its = new StreamLife(another.guard, another, MAX_STALENESS, Optional.empty());
@@ -114,6 +114,32 @@ class StreamLifeTest {
             its.look();
             assertThat(running.ended()).isEqualTo(each.reason());
         }
+    }
+
+    /** A stream lives by one token after the other: by its own to its end, then by the newest of its lineage. */
+    @Test
+    void aStreamEndsWithTheTokenThatItLivesBy() {
+        Running byTheFirst = stage.open("alpha", RELAY);
+        stage.revoked.add("jti-newest");
+        life.look();
+        assertThat(byTheFirst.envoy.ended).isNull();
+
+        stage.revoked.clear();
+        stage.lineage = GuardStage.newest(Instant.MAX);
+        after(HOUR.plus(GuardStage.LEEWAY).plus(MOMENT));
+        Running ofAnother = stage.new Running(GuardStage.token("alpha", Instant.MAX), LOGS).begin();
+        life.look();
+        assertThat(byTheFirst.envoy.ended).isNull();
+        stage.revoked.add("jti-newest");
+        life.look();
+
+        assertThat(byTheFirst.ended()).isEqualTo(Reason.TOKEN_REVOKED);
+        assertThat(stage.audited.getLast().detail()).contains("jti-newest");
+        assertThat(ofAnother.envoy.ended).isNull();
+        // Its own still counts too.
+        stage.revoked.add("jti-alpha");
+        life.look();
+        assertThat(ofAnother.ended()).isEqualTo(Reason.TOKEN_REVOKED);
     }
 
     @Test
@@ -139,7 +165,7 @@ class StreamLifeTest {
         Running running = stage.open("alpha", RELAY);
         stage.lineage = new Answer.Unavailable("away");
         after(HOUR.plus(GuardStage.LEEWAY).plus(MOMENT));
-        stage.lineage = new Answer.Known(Instant.MAX, false);
+        stage.lineage = GuardStage.newest(Instant.MAX);
         after(Questions.LONGEST_WAIT);
         after(MAX_STALENESS);
 
@@ -160,7 +186,7 @@ class StreamLifeTest {
         // Each answer makes room for the next.
         while (!stage.lineagesOpen.isEmpty()) {
             assertThat(stage.lineagesOpen).hasSizeLessThanOrEqualTo(32);
-            stage.lineagesOpen.removeFirst().complete(new Answer.Known(Instant.MAX, false));
+            stage.lineagesOpen.removeFirst().complete(GuardStage.newest(Instant.MAX));
         }
         assertThat(stage.lineagesAsked).hasSize(200).doesNotHaveDuplicates();
         after(HOUR);

@@ -193,7 +193,13 @@ public final class Calls {
     /** Operators are told what exactly is wrong; sandboxes only ever see the reason's own text. */
     private static boolean tellsDetail(Reason reason) {
         return switch (reason) {
-            case RECORD_UNKNOWN, RECORD_TAKEN, RECORD_DELETED, RECORD_STOPPED, RECORD_RESTING, REQUEST_INVALID -> true;
+            case RECORD_UNKNOWN,
+                    RECORD_TAKEN,
+                    RECORD_DELETED,
+                    RECORD_STOPPED,
+                    RECORD_RESTING,
+                    RECORD_MIRRORED,
+                    REQUEST_INVALID -> true;
             default -> false;
         };
     }

@@ -34,8 +34,14 @@ final class Messages {
     }
 
     static io.sallyport.api.feed.v1.Lineage lineage(LineageLife life) {
-        var message = io.sallyport.api.feed.v1.Lineage.newBuilder().setRevoked(life.revoked());
-        life.ends().ifPresent(ends -> message.setEnds(timestamp(ends)));
+        var message = io.sallyport.api.feed.v1.Lineage.newBuilder()
+                .setRevoked(life.newest().isEmpty());
+        life.newest().ifPresent(newest -> {
+            message.setLineage(newest.lineage());
+            newest.tokenId().ifPresent(message::setTokenId);
+            newest.keyId().ifPresent(message::setKeyId);
+            newest.ends().ifPresent(ends -> message.setEnds(timestamp(ends)));
+        });
         return message.build();
     }
 

@@ -19,6 +19,7 @@ import io.sallyport.api.registry.v1.SetSandboxStateRequest;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import io.sallyport.identity.SandboxId;
+import io.sallyport.issuer.store.MirroredSandbox.Resource;
 import io.sallyport.issuer.store.RefreshRules;
 import io.sallyport.issuer.store.Revocation;
 import io.sallyport.issuer.store.Revocation.Subject;
@@ -32,6 +33,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Predicate;
 
 /** Who may exist. Whoever can open the socket may call: statuses and texts may therefore say everything. */
 public final class RegistryService extends SandboxRegistryGrpc.SandboxRegistryImplBase {
@@ -44,14 +46,25 @@ public final class RegistryService extends SandboxRegistryGrpc.SandboxRegistryIm
     private final TokenMint mint;
     private final InstantSource clock;
     private final RefreshRules rules;
+    private final Optional<Predicate<String>> mirrored;
 
-    /** @param rules say how long anything that is revoked could be accepted or renewed */
-    public RegistryService(Calls calls, SandboxStore store, TokenMint mint, InstantSource clock, RefreshRules rules) {
+    /**
+     * @param rules say how long anything that is revoked could be accepted or renewed
+     * @param mirrored the namespaces whose Sandbox resources are sandboxes; empty where sandboxes are made by calls
+     */
+    public RegistryService(
+            Calls calls,
+            SandboxStore store,
+            TokenMint mint,
+            InstantSource clock,
+            RefreshRules rules,
+            Optional<Predicate<String>> mirrored) {
         this.calls = calls;
         this.store = store;
         this.mint = mint;
         this.clock = clock;
         this.rules = rules;
+        this.mirrored = mirrored;
     }
 
     @Override
@@ -60,6 +73,10 @@ public final class RegistryService extends SandboxRegistryGrpc.SandboxRegistryIm
             call.sandboxAsked(request.getId());
             SandboxId id = Messages.sandboxId(request.getId());
             SandboxName name = name(request, id);
+            if (mirrored.isPresent()) {
+                throw new RejectedException(
+                        Reason.RECORD_MIRRORED, "make a Sandbox with the label openshell.ai/sandbox-id: " + id);
+            }
             Registration outcome = store.register(id, name, SandboxRecord.Source.REGISTRY, clock.instant());
             return Messages.sandbox(
                     switch (outcome) {
@@ -67,16 +84,20 @@ public final class RegistryService extends SandboxRegistryGrpc.SandboxRegistryIm
                         case Registration.IdTaken(SandboxRecord holder) ->
                             throw new RejectedException(
                                     Reason.RECORD_TAKEN,
-                                    id + " is registered as " + holder.name().orElseThrow() + ", not as " + name);
+                                    id + " is registered as "
+                                            + holder.name()
+                                                    .map(SandboxName::toString)
+                                                    .orElse("nothing, by its Sandbox")
+                                            + ", not as " + name);
                         case Registration.NameTaken(SandboxRecord holder) ->
                             throw new RejectedException(Reason.RECORD_TAKEN, name + " is the name of " + holder.id());
-                        case Registration.NameResting(SandboxRecord tombstone) -> {
+                        case Registration.NameResting(SandboxId last, Instant until) -> {
                             call.retryAfter(SandboxStore.SHORTEST_NAME_REST);
                             throw new RejectedException(
                                     Reason.RECORD_RESTING,
-                                    name + " was the name of " + tombstone.id()
+                                    name + " was the name of " + last
                                             + ", and is free once every ext-authz has heard of its end, at the latest from "
-                                            + tombstone.deleted().orElseThrow().plus(SandboxStore.NAME_REST));
+                                            + until.plus(SandboxStore.NAME_REST));
                         }
                         case Registration.IdDeleted(SandboxRecord tombstone) ->
                             throw new RejectedException(
@@ -91,6 +112,12 @@ public final class RegistryService extends SandboxRegistryGrpc.SandboxRegistryIm
         calls.answer(SandboxRegistryGrpc.getDeleteSandboxMethod().getFullMethodName(), CALLER, observer, call -> {
             call.sandboxAsked(request.getId());
             SandboxId id = Messages.sandboxId(request.getId());
+            Optional<Resource> resource = mirrored.isPresent() ? store.resource(id) : Optional.empty();
+            if (resource.isPresent() && mirrored.get().test(resource.get().namespace())) {
+                throw new RejectedException(
+                        Reason.RECORD_MIRRORED,
+                        "delete the Sandbox " + resource.get() + "; until then \"sandbox stop\" holds " + id + " back");
+            }
             return Messages.sandbox(store.delete(id, clock.instant()).orElseThrow(() -> unknown(id)));
         });
     }

@@ -3,9 +3,12 @@ package io.sallyport.issuer.store;
 import io.sallyport.identity.Lineage;
 import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
+import io.sallyport.issuer.store.FormerNameTable.Former;
+import io.sallyport.issuer.store.MirroredSandbox.Resource;
 import io.sallyport.issuer.store.Revocation.Subject;
 import io.sallyport.issuer.store.SandboxRecord.Source;
 import io.sallyport.issuer.store.SandboxRecord.State;
+import io.sallyport.issuer.store.SandboxStore.Mirroring.Mirrored.Change;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -17,6 +20,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * The store in a relational database: what each of its methods does within one transaction.
@@ -77,11 +81,11 @@ public final class JdbcStore implements SandboxStore {
                 return refusal.get();
             }
             if (SandboxTable.find(connection, id).isPresent()) {
-                SandboxTable.setName(connection, id, name, EventLog.recordChanged(connection, id, at));
+                SandboxTable.setName(connection, id, Optional.of(name), EventLog.recordChanged(connection, id, at));
                 database.announce(connection);
                 return new Registration.Registered(registered(connection, id));
             }
-            if (!SandboxTable.insert(connection, id, name, source, at)) {
+            if (!SandboxTable.insert(connection, id, Optional.of(name), source, at)) {
                 // Another transaction took the name between the question and this.
                 return refusal(connection, id, name, at)
                         .orElseThrow(() -> new SQLException("the name " + name + " is taken, and by nobody"));
@@ -104,7 +108,7 @@ public final class JdbcStore implements SandboxStore {
             if (revocations.of(connection, token, Optional.empty()).isPresent()) {
                 return Optional.empty();
             }
-            boolean isNew = SandboxTable.adopt(connection, id, at);
+            boolean isNew = SandboxTable.insert(connection, id, Optional.empty(), Source.ADOPT, at);
             if (isNew) {
                 SandboxTable.setVersion(connection, id, EventLog.recordChanged(connection, id, at));
                 database.announce(connection);
@@ -121,27 +125,139 @@ public final class JdbcStore implements SandboxStore {
             if (record.state() == State.DELETED) {
                 return Optional.of(new Registration.IdDeleted(record));
             }
-            if (record.name().isPresent()) {
+            if (record.name().isPresent() || record.source() == Source.KUBERNETES) {
                 return Optional.of(
-                        record.name().get().equals(name)
+                        record.name().equals(Optional.of(name))
                                 ? new Registration.Registered(record)
                                 : new Registration.IdTaken(record));
             }
         }
+        return nameRefusal(connection, id, Optional.of(name), at);
+    }
+
+    /** Why a sandbox cannot be called so now, if that is so. */
+    private static Optional<Registration> nameRefusal(
+            Connection connection, SandboxId id, Optional<SandboxName> wanted, Instant at) throws SQLException {
+        if (wanted.isEmpty()) {
+            return Optional.empty();
+        }
+        SandboxName name = wanted.get();
         Optional<SandboxRecord> holder = SandboxTable.findLiving(connection, name);
         if (holder.isPresent()) {
             return Optional.of(new Registration.NameTaken(holder.get()));
         }
-        Optional<SandboxRecord> last = SandboxTable.findDeleted(connection, name, at.minus(NAME_REST));
-        return last.isPresent() && isBelieved(connection, last.get(), at)
-                ? Optional.of(new Registration.NameResting(last.get()))
-                : Optional.empty();
+        Optional<Former> deleted = SandboxTable.findDeleted(connection, name, at.minus(NAME_REST))
+                .map(last -> new Former(last.id(), last.deleted().orElseThrow(), last.version()));
+        Optional<Former> renamed = FormerNameTable.find(connection, name)
+                // What it was called before, a sandbox may be called again.
+                .filter(former -> !former.sandbox().equals(id))
+                .filter(former -> former.until().isAfter(at.minus(NAME_REST)));
+        for (Former former : Stream.concat(deleted.stream(), renamed.stream()).toList()) {
+            if (isBelieved(connection, former, at)) {
+                return Optional.of(new Registration.NameResting(former.sandbox(), former.until()));
+            }
+        }
+        return Optional.empty();
     }
 
-    /** Whether an ext-authz may still take a deleted sandbox for alive, or a request of it be under way. */
-    private static boolean isBelieved(Connection connection, SandboxRecord tombstone, Instant at) throws SQLException {
-        Instant earliest = tombstone.deleted().orElseThrow().plus(SHORTEST_NAME_REST);
-        return at.isBefore(earliest) || ListenerTable.anyBehind(connection, tombstone.version(), at);
+    /** Whether an ext-authz may still take a sandbox for alive, or for called so, or a request of it be under way. */
+    private static boolean isBelieved(Connection connection, Former former, Instant at) throws SQLException {
+        Instant earliest = former.until().plus(SHORTEST_NAME_REST);
+        return at.isBefore(earliest) || ListenerTable.anyBehind(connection, former.version(), at);
+    }
+
+    @Override
+    public Mirroring mirror(MirroredSandbox said, Instant at) throws StoreUnavailableException {
+        SandboxId id = said.id();
+        return database.write(connection -> {
+            database.lock(connection, id);
+            if (said.name().isPresent()) {
+                database.lockName(connection, said.name().get());
+            }
+            Optional<SandboxRecord> known = SandboxTable.find(connection, id);
+            if (known.isEmpty()) {
+                return makeMirrored(connection, said, at);
+            }
+            SandboxRecord record = known.get();
+            if (record.state() == State.DELETED) {
+                return new Mirroring.IdDeleted(record);
+            }
+            Optional<Resource> resource = ResourceTable.find(connection, id);
+            return resource.isPresent() && resource.get().equals(said.resource())
+                    ? rename(connection, record, said.name(), at)
+                    : new Mirroring.IdTaken(record, resource);
+        });
+    }
+
+    private Mirroring makeMirrored(Connection connection, MirroredSandbox said, Instant at) throws SQLException {
+        Optional<Registration> refusal = nameRefusal(connection, said.id(), said.name(), at);
+        if (refusal.isPresent()) {
+            return new Mirroring.NameRefused(refusal.get());
+        }
+        if (SandboxTable.insert(connection, said.id(), said.name(), Source.KUBERNETES, at)) {
+            ResourceTable.insert(connection, said.id(), said.resource());
+            SandboxTable.setVersion(connection, said.id(), EventLog.recordChanged(connection, said.id(), at));
+            database.announce(connection);
+            return new Mirroring.Mirrored(registered(connection, said.id()), Change.MADE);
+        }
+        // Another transaction took the name between the question and this.
+        return new Mirroring.NameRefused(nameRefusal(connection, said.id(), said.name(), at)
+                .orElseThrow(() -> new SQLException("there is no room for " + said + ", and nobody has it")));
+    }
+
+    private Mirroring rename(Connection connection, SandboxRecord record, Optional<SandboxName> name, Instant at)
+            throws SQLException {
+        if (record.name().equals(name)) {
+            return new Mirroring.Mirrored(record, Change.NONE);
+        }
+        Optional<Registration> refusal = nameRefusal(connection, record.id(), name, at);
+        Optional<SandboxName> possible = refusal.isPresent() ? Optional.empty() : name;
+        if (!record.name().equals(possible)) {
+            long version = EventLog.recordChanged(connection, record.id(), at);
+            if (record.name().isPresent()) {
+                FormerNameTable.put(connection, record.name().get(), new Former(record.id(), at, version));
+            }
+            SandboxTable.setName(connection, record.id(), possible, version);
+            database.announce(connection);
+        }
+        return refusal.isPresent()
+                ? new Mirroring.NameRefused(refusal.get())
+                : new Mirroring.Mirrored(registered(connection, record.id()), Change.RENAMED);
+    }
+
+    @Override
+    public Optional<SandboxRecord> unmirror(SandboxId id, Resource resource, Instant at)
+            throws StoreUnavailableException {
+        return database.writeUrgently(connection -> {
+            database.lock(connection, id);
+            if (!ResourceTable.find(connection, id).equals(Optional.of(resource))) {
+                return Optional.empty();
+            }
+            return SandboxTable.find(connection, id).isPresent() ? delete(connection, id, at) : Optional.empty();
+        });
+    }
+
+    /** Of a sandbox that is not deleted. */
+    private Optional<SandboxRecord> delete(Connection connection, SandboxId id, Instant at) throws SQLException {
+        ResourceTable.remove(connection, id);
+        SandboxTable.setDeleted(connection, id, at, EventLog.recordChanged(connection, id, at));
+        database.announce(connection);
+        return SandboxTable.find(connection, id);
+    }
+
+    @Override
+    public List<MirroredSandbox> mirrored(String namespace, String name) throws StoreUnavailableException {
+        return database.read(connection -> ResourceTable.named(connection, namespace, name));
+    }
+
+    @Override
+    public List<MirroredSandbox> mirrored(Optional<SandboxId> after, int limit) throws StoreUnavailableException {
+        return database.read(connection -> ResourceTable.list(connection, after, limit));
+    }
+
+    @Override
+    public Optional<Resource> resource(SandboxId id) throws StoreUnavailableException {
+        return database.read(connection -> ResourceTable.find(connection, id));
     }
 
     private static SandboxRecord registered(Connection connection, SandboxId id) throws SQLException {
@@ -162,9 +278,7 @@ public final class JdbcStore implements SandboxStore {
             if (known.isEmpty() || known.get().state() == State.DELETED) {
                 return known;
             }
-            SandboxTable.setDeleted(connection, id, at, EventLog.recordChanged(connection, id, at));
-            database.announce(connection);
-            return SandboxTable.find(connection, id);
+            return delete(connection, id, at);
         });
     }
 
@@ -309,7 +423,8 @@ public final class JdbcStore implements SandboxStore {
             int old = RevocationTable.prune(connection, at, PRUNED_AT_ONCE);
             int events = EventLog.prune(connection, keepEvents, at.minus(keepEventsFor), PRUNED_AT_ONCE);
             int listeners = ListenerTable.prune(connection, at.minus(KEEP_LISTENERS_FOR), PRUNED_AT_ONCE);
-            return IntStream.of(lineages, old, events, listeners).anyMatch(removed -> removed == PRUNED_AT_ONCE);
+            int names = FormerNameTable.prune(connection, at.minus(KEEP_LISTENERS_FOR), PRUNED_AT_ONCE);
+            return IntStream.of(lineages, old, events, listeners, names).anyMatch(removed -> removed == PRUNED_AT_ONCE);
         });
     }
 

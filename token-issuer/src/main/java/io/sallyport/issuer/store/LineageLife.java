@@ -16,14 +16,34 @@ import java.util.Optional;
 /**
  * Whether somebody who holds a token of a lineage goes on: the token itself may have ended, its successor has not.
  *
- * @param ends {@code exp} of the newest token that is not taken back; empty when it has none, and when all are taken back
- * @param revoked whether the newest can be neither used nor renewed
+ * @param newest the token by which its holder goes on: the newest that is not taken back; empty when all are
  */
-public record LineageLife(Optional<Instant> ends, boolean revoked) {
-    private static final LineageLife OVER = new LineageLife(Optional.empty(), true);
+public record LineageLife(Optional<Newest> newest) {
+    private static final LineageLife OVER = new LineageLife(Optional.empty());
 
     public LineageLife {
-        Objects.requireNonNull(ends, "ends is null");
+        Objects.requireNonNull(newest, "newest is null");
+    }
+
+    /**
+     * A lineage's newest token.
+     *
+     * @param lineage {@code lin}
+     * @param tokenId {@code jti}; empty where an earlier version of the program made it
+     * @param keyId {@code kid}; empty where an earlier version of the program made it
+     * @param ends {@code exp}; empty when it has none
+     */
+    public record Newest(String lineage, Optional<String> tokenId, Optional<String> keyId, Optional<Instant> ends) {
+        public Newest {
+            Objects.requireNonNull(lineage, "lineage is null");
+            Objects.requireNonNull(tokenId, "tokenId is null");
+            Objects.requireNonNull(keyId, "keyId is null");
+            Objects.requireNonNull(ends, "ends is null");
+        }
+
+        private boolean outlives(Newest other) {
+            return ends.orElse(Instant.MAX).isAfter(other.ends.orElse(Instant.MAX));
+        }
     }
 
     /**
@@ -45,14 +65,14 @@ public record LineageLife(Optional<Instant> ends, boolean revoked) {
             return Optional.of(OVER);
         }
         Optional<Revocation> ofSandbox = RevocationTable.find(connection, new Subject.Sandbox(sandbox));
-        LineageLife life = OVER;
+        Optional<Newest> last = Optional.empty();
         for (Row row : rows) {
             if (!isRevoked(connection, row, ofSandbox)) {
-                Optional<Instant> ends = ends(row, rules);
-                life = life.revoked() || later(ends, life.ends()) ? new LineageLife(ends, false) : life;
+                Newest its = new Newest(row.id(), row.token(), row.keyId(), ends(row, rules));
+                last = last.filter(known -> !its.outlives(known)).or(() -> Optional.of(its));
             }
         }
-        return Optional.of(life);
+        return Optional.of(new LineageLife(last));
     }
 
     private static boolean isRevoked(Connection connection, Row row, Optional<Revocation> ofSandbox)
@@ -77,9 +97,5 @@ public record LineageLife(Optional<Instant> ends, boolean revoked) {
         }
         boolean hasNone = row.generation() == 0 && new Lineage(row.id(), 0).isAdopted();
         return hasNone ? Optional.empty() : Optional.of(row.advanced().plus(rules.maxLifetime()));
-    }
-
-    private static boolean later(Optional<Instant> one, Optional<Instant> other) {
-        return one.orElse(Instant.MAX).isAfter(other.orElse(Instant.MAX));
     }
 }

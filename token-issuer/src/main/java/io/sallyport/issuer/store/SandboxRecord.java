@@ -10,7 +10,7 @@ import java.util.Optional;
  *
  * @param id its id, for ever: an id that was deleted never comes back
  * @param name what it is called; unique among the living of its workspace. Empty for a sandbox that was adopted and not
- *     named yet
+ *     named yet, and for one whose resource gives it no name that it can have
  * @param state whether its tokens pass and renew
  * @param source who told us of it
  * @param created when it was registered, to the millisecond
@@ -36,7 +36,7 @@ public record SandboxRecord(
         if ((state == State.DELETED) != deleted.isPresent()) {
             throw new IllegalArgumentException("a sandbox has a time of deletion exactly when it is deleted");
         }
-        if (name.isEmpty() && source != Source.ADOPT) {
+        if (name.isEmpty() && source == Source.REGISTRY) {
             throw new IllegalArgumentException("a sandbox that was registered has a name");
         }
     }
@@ -56,6 +56,8 @@ public record SandboxRecord(
         /** The gateway, its driver or an operator, over the registry socket. */
         REGISTRY,
         /** A token that an unchanged gateway minted for it. */
-        ADOPT
+        ADOPT,
+        /** A Sandbox resource of a Kubernetes cluster. */
+        KUBERNETES
     }
 }

@@ -3,6 +3,7 @@ package io.sallyport.issuer.store;
 import io.sallyport.identity.Lineage;
 import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
+import io.sallyport.issuer.store.MirroredSandbox.Resource;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -43,6 +44,34 @@ public interface SandboxStore extends AutoCloseable {
      * @return empty if it is not known, and the token was taken back
      */
     Optional<Adoption> adopt(SandboxClaims token, Instant at) throws StoreUnavailableException;
+
+    /**
+     * Makes a sandbox known by the resource that it is mirrored from, or its record say what the resource says now.
+     * Nothing that became known otherwise is changed. A name that is given up rests like that of a deleted sandbox, and is
+     * given up even where the new one cannot be had yet.
+     */
+    Mirroring mirror(MirroredSandbox said, Instant at) throws StoreUnavailableException;
+
+    /**
+     * Makes the record of a sandbox a tombstone whose resource is gone, or is another sandbox's now.
+     *
+     * @return the tombstone; empty when nothing was to be done: the sandbox is deleted, or not mirrored from this resource
+     */
+    Optional<SandboxRecord> unmirror(SandboxId id, Resource resource, Instant at) throws StoreUnavailableException;
+
+    /** The living sandboxes that are mirrored from resources of this name. */
+    List<MirroredSandbox> mirrored(String namespace, String name) throws StoreUnavailableException;
+
+    /**
+     * Living sandboxes that are mirrored, in the order of their ids, byte for byte.
+     *
+     * @param after the id that the list starts behind; empty for the start
+     * @param limit how many at most
+     */
+    List<MirroredSandbox> mirrored(Optional<SandboxId> after, int limit) throws StoreUnavailableException;
+
+    /** The resource that a living sandbox is mirrored from, if it is. */
+    Optional<Resource> resource(SandboxId id) throws StoreUnavailableException;
 
     /** The record of an id; a tombstone is one too. */
     Optional<SandboxRecord> find(SandboxId id) throws StoreUnavailableException;
@@ -175,19 +204,52 @@ public interface SandboxStore extends AutoCloseable {
      */
     record Adoption(SandboxRecord record, boolean isNew) {}
 
+    /** What became of a mirroring. */
+    sealed interface Mirroring {
+        /**
+         * The record says what the resource does.
+         *
+         * @param change what was done for that
+         */
+        record Mirrored(SandboxRecord record, Change change) implements Mirroring {
+            /** What was done. */
+            public enum Change {
+                /** Nothing. */
+                NONE,
+                /** The record was made. */
+                MADE,
+                /** The record was given another name, or none. */
+                RENAMED
+            }
+        }
+
+        /** The id was deleted; it never comes back. */
+        record IdDeleted(SandboxRecord tombstone) implements Mirroring {}
+
+        /**
+         * The id is that of a living sandbox that comes from elsewhere.
+         *
+         * @param resource the one it is mirrored from; empty if it is not
+         */
+        record IdTaken(SandboxRecord holder, Optional<Resource> resource) implements Mirroring {}
+
+        /** The name cannot be had for now; a record that was there before has no name. */
+        record NameRefused(Registration why) implements Mirroring {}
+    }
+
     /** What became of a registration. */
     sealed interface Registration {
         /** The sandbox is known, now or since before, under just this name. */
         record Registered(SandboxRecord record) implements Registration {}
 
-        /** The id belongs to a living sandbox of another name. */
+        /** The id belongs to a living sandbox of another name, or to one that only its resource names. */
         record IdTaken(SandboxRecord holder) implements Registration {}
 
         /** The name belongs to another living sandbox. */
         record NameTaken(SandboxRecord holder) implements Registration {}
 
-        /** The name was another sandbox's a moment ago, and somebody may still believe so. */
-        record NameResting(SandboxRecord tombstone) implements Registration {}
+        /** The name was another sandbox's until a moment ago, and somebody may still believe so. */
+        record NameResting(SandboxId last, Instant until) implements Registration {}
 
         /** The id was deleted; it never comes back. */
         record IdDeleted(SandboxRecord tombstone) implements Registration {}

@@ -58,39 +58,28 @@ final class SandboxTable {
     }
 
     /** Whether there was room for it: neither its id nor its name is another's. Waits for transactions that may say. */
-    static boolean insert(Connection connection, SandboxId id, SandboxName name, Source source, Instant at)
+    static boolean insert(Connection connection, SandboxId id, Optional<SandboxName> name, Source source, Instant at)
             throws SQLException {
         return Sql.update(
                         connection,
                         "INSERT INTO sandboxes (id, workspace, name, state, source, created, version)"
                                 + " VALUES (?, ?, ?, 'active', ?, ?, 0) ON CONFLICT DO NOTHING",
                         id.value(),
-                        name.workspace(),
-                        name.name(),
+                        name.map(SandboxName::workspace).orElse(null),
+                        name.map(SandboxName::name).orElse(null),
                         spelling(source),
                         at.toEpochMilli())
                 == 1;
     }
 
-    /** Whether there was room for it: no sandbox of that id. It has no name yet. */
-    static boolean adopt(Connection connection, SandboxId id, Instant at) throws SQLException {
-        return Sql.update(
-                        connection,
-                        "INSERT INTO sandboxes (id, workspace, name, state, source, created, version)"
-                                + " VALUES (?, NULL, NULL, 'active', ?, ?, 0) ON CONFLICT DO NOTHING",
-                        id.value(),
-                        spelling(Source.ADOPT),
-                        at.toEpochMilli())
-                == 1;
-    }
-
-    /** Names a sandbox that has no name. */
-    static void setName(Connection connection, SandboxId id, SandboxName name, long version) throws SQLException {
+    /** Of a sandbox that is not deleted. */
+    static void setName(Connection connection, SandboxId id, Optional<SandboxName> name, long version)
+            throws SQLException {
         Sql.update(
                 connection,
                 "UPDATE sandboxes SET workspace = ?, name = ?, version = ? WHERE id = ?",
-                name.workspace(),
-                name.name(),
+                name.map(SandboxName::workspace).orElse(null),
+                name.map(SandboxName::name).orElse(null),
                 version,
                 id.value());
     }
@@ -131,14 +120,18 @@ final class SandboxTable {
     static SandboxRecord read(ResultSet row, String nameColumn) throws SQLException {
         return new SandboxRecord(
                 new SandboxId(row.getString("id")),
-                row.getString(nameColumn) == null
-                        ? Optional.empty()
-                        : Optional.of(new SandboxName(row.getString("workspace"), row.getString(nameColumn))),
+                name(row, nameColumn),
                 State.valueOf(row.getString("state").toUpperCase(Locale.ROOT)),
                 Source.valueOf(row.getString("source").toUpperCase(Locale.ROOT)),
                 Instant.ofEpochMilli(row.getLong("created")),
                 Sql.time(row, "deleted"),
                 row.getLong("version"));
+    }
+
+    static Optional<SandboxName> name(ResultSet row, String nameColumn) throws SQLException {
+        return row.getString(nameColumn) == null
+                ? Optional.empty()
+                : Optional.of(new SandboxName(row.getString("workspace"), row.getString(nameColumn)));
     }
 
     private static String spelling(Enum<?> constant) {

@@ -626,11 +626,12 @@ abstract class LineageContract {
     }
 
     private void assertGoesOnUntil(SandboxClaims token, Instant end) throws Exception {
-        assertThat(life(token)).contains(new LineageLife(Optional.of(end), false));
+        assertThat(life(token).orElseThrow().newest())
+                .hasValueSatisfying(newest -> assertThat(newest.ends()).contains(end));
     }
 
     private void assertOver(SandboxClaims token) throws Exception {
-        assertThat(life(token)).contains(new LineageLife(Optional.empty(), true));
+        assertThat(life(token)).contains(new LineageLife(Optional.empty()));
     }
 
     @Test
@@ -670,6 +671,12 @@ abstract class LineageContract {
         restarted = next(restarted);
 
         assertGoesOnUntil(bootstrap, restarted.expiresAt());
+        assertThat(life(bootstrap))
+                .contains(new LineageLife(Optional.of(new LineageLife.Newest(
+                        place(restarted).id(),
+                        restarted.tokenId(),
+                        Optional.of(restarted.keyId()),
+                        Optional.of(restarted.expiresAt())))));
         assertGoesOnUntil(restarted, restarted.expiresAt());
         assertGoesOnUntil(crashed, crashed.expiresAt());
 
@@ -798,7 +805,8 @@ abstract class LineageContract {
         revoke(new Subject.Key("k2"));
         assertThat(refresh(token)).isEqualTo(new Succession.KeyRevoked("k2"));
 
-        assertThat(life(token)).contains(new LineageLife(Optional.empty(), false));
+        assertThat(life(token).orElseThrow().newest())
+                .hasValueSatisfying(newest -> assertThat(newest.ends()).isEmpty());
         revoke(new Subject.Key("k1"));
         assertOver(token);
     }

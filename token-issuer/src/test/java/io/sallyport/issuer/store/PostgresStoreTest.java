@@ -514,7 +514,7 @@ class PostgresStoreTest extends SandboxStoreContract {
                 assertThat(SandboxTable.findLiving(connection, NAME)).isEmpty();
                 asked.countDown();
                 awaitLatch(go);
-                return SandboxTable.insert(connection, ALPHA, NAME, Source.REGISTRY, NOW);
+                return SandboxTable.insert(connection, ALPHA, Optional.of(NAME), Source.REGISTRY, NOW);
             }));
             asked.await();
             Future<Registration> quick =

@@ -6,9 +6,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.sallyport.identity.Lineage;
 import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
+import io.sallyport.issuer.store.MirroredSandbox.Resource;
 import io.sallyport.issuer.store.Revocation.Subject;
 import io.sallyport.issuer.store.SandboxRecord.Source;
 import io.sallyport.issuer.store.SandboxRecord.State;
+import io.sallyport.issuer.store.SandboxStore.Mirroring;
+import io.sallyport.issuer.store.SandboxStore.Mirroring.Mirrored.Change;
 import io.sallyport.issuer.store.SandboxStore.Registration;
 import java.time.Duration;
 import java.time.Instant;
@@ -202,8 +205,7 @@ abstract class SandboxStoreContract extends LineageModelContract {
         Instant deleted = tombstone.deleted().orElseThrow();
         Instant free = deleted.plus(SandboxStore.NAME_REST);
         for (Instant early : List.of(deleted.minusSeconds(60), deleted, free.minusMillis(1))) {
-            assertThat(store.register(BETA, NAME, Source.REGISTRY, early))
-                    .isEqualTo(new Registration.NameResting(tombstone));
+            assertThat(store.register(BETA, NAME, Source.REGISTRY, early)).isEqualTo(resting(tombstone));
         }
         assertThat(store.find(BETA)).isEmpty();
         assertThat(register(new SandboxId("gamma"), SandboxName.of("w", "one"), deleted)
@@ -212,6 +214,10 @@ abstract class SandboxStoreContract extends LineageModelContract {
                 .isEqualTo(State.ACTIVE);
         assertThat(register(BETA, NAME, free).name()).contains(NAME);
         assertThat(store.delete(new SandboxId("never"), T1)).isEmpty();
+    }
+
+    private static Registration resting(SandboxRecord tombstone) {
+        return new Registration.NameResting(tombstone.id(), tombstone.deleted().orElseThrow());
     }
 
     @Test
@@ -224,8 +230,7 @@ abstract class SandboxStoreContract extends LineageModelContract {
                 new Listener("one", Optional.of(before), lease),
                 new Listener("gone", Optional.empty(), T1.plusSeconds(1)),
                 new Listener("leaves", Optional.empty(), lease)));
-        Registration resting =
-                new Registration.NameResting(store.delete(ALPHA, T1).orElseThrow());
+        Registration resting = resting(store.delete(ALPHA, T1).orElseThrow());
         FeedPosition deletion = store.position();
         Instant now = T1.plus(SandboxStore.SHORTEST_NAME_REST);
         store.left("leaves");
@@ -247,14 +252,149 @@ abstract class SandboxStoreContract extends LineageModelContract {
                 .isEqualTo(resting);
         assertThat(register(BETA, NAME, now).name()).contains(NAME);
 
-        Registration again =
-                new Registration.NameResting(store.delete(BETA, now).orElseThrow());
+        Registration again = resting(store.delete(BETA, now).orElseThrow());
         assertThat(store.register(new SandboxId("gamma"), NAME, Source.REGISTRY, lease))
                 .as("nor has anybody of the second one")
                 .isEqualTo(again);
         assertThat(register(new SandboxId("gamma"), NAME, lease.plusMillis(1)).name())
                 .as("whose lease is over believes nothing")
                 .contains(NAME);
+    }
+
+    private static MirroredSandbox said(SandboxId id, String uid, String name) {
+        return new MirroredSandbox(
+                id,
+                name.isEmpty() ? Optional.empty() : Optional.of(SandboxName.of("", name)),
+                new Resource("sandboxes", "box-" + id, uid));
+    }
+
+    private static SandboxRecord mirrored(Mirroring mirroring, Change change) {
+        assertThat(mirroring)
+                .isInstanceOfSatisfying(
+                        Mirroring.Mirrored.class,
+                        done -> assertThat(done.change()).isEqualTo(change));
+        return ((Mirroring.Mirrored) mirroring).record();
+    }
+
+    @Test
+    void aMirroredSandboxIsWhatItsResourceSaysUntilThatIsGone() throws Exception {
+        MirroredSandbox said = said(ALPHA, "uid-1", "one");
+        SandboxRecord record = mirrored(store.mirror(said, T0), Change.MADE);
+        assertThat(record.source()).isEqualTo(Source.KUBERNETES);
+        assertThat(record.name()).contains(NAME);
+        assertThat(store.find(ALPHA)).contains(record);
+        assertThat(store.resource(ALPHA)).contains(said.resource());
+        FeedPosition position = store.position();
+        assertThat(mirrored(store.mirror(said, T1), Change.NONE)).isEqualTo(record);
+        assertThat(store.position()).as("nothing has happened").isEqualTo(position);
+        var _ = mirrored(store.mirror(said(BETA, "uid-2", ""), T0), Change.MADE);
+        assertThat(store.mirrored("sandboxes", "box-alpha")).containsExactly(said);
+        assertThat(store.mirrored("other", "box-alpha")).isEmpty();
+        assertThat(store.mirrored(Optional.empty(), 10)).containsExactly(said, said(BETA, "uid-2", ""));
+        assertThat(store.mirrored(Optional.of(ALPHA), 10)).containsExactly(said(BETA, "uid-2", ""));
+        assertThat(store.mirrored(Optional.empty(), 1)).containsExactly(said);
+
+        assertThat(store.unmirror(ALPHA, said(ALPHA, "uid-9", "").resource(), T1))
+                .as("another resource's end")
+                .isEmpty();
+        SandboxRecord tombstone = store.unmirror(ALPHA, said.resource(), T1).orElseThrow();
+        assertThat(tombstone.state()).isEqualTo(State.DELETED);
+        assertThat(store.find(ALPHA)).contains(tombstone);
+        assertThat(store.unmirror(ALPHA, said.resource(), T1)).as("once").isEmpty();
+        assertThat(store.mirrored("sandboxes", "box-alpha")).isEmpty();
+        for (String uid : List.of("uid-1", "uid-2")) {
+            assertThat(store.mirror(said(ALPHA, uid, "two"), T1)).isEqualTo(new Mirroring.IdDeleted(tombstone));
+        }
+    }
+
+    @Test
+    void whatCameFromElsewhereIsNotMirroredAndWhatIsMirroredIsNotRegistered() throws Exception {
+        SandboxRecord registered = register(ALPHA, NAME, T0);
+        assertThat(store.mirror(said(ALPHA, "uid-1", "one"), T1))
+                .isEqualTo(new Mirroring.IdTaken(registered, Optional.empty()));
+        assertThat(store.mirror(said(BETA, "uid-1", "one"), T1))
+                .isEqualTo(new Mirroring.NameRefused(new Registration.NameTaken(registered)));
+        assertThat(store.find(BETA)).isEmpty();
+        assertThat(store.unmirror(ALPHA, said(ALPHA, "uid-1", "").resource(), T1))
+                .isEmpty();
+        assertThat(store.find(ALPHA)).contains(registered);
+
+        MirroredSandbox said = said(BETA, "uid-1", "");
+        SandboxRecord mirrored = mirrored(store.mirror(said, T1), Change.MADE);
+        assertThat(store.register(BETA, SandboxName.of("", "two"), Source.REGISTRY, T1))
+                .isEqualTo(new Registration.IdTaken(mirrored));
+        assertThat(store.mirror(said(BETA, "uid-2", ""), T1))
+                .isEqualTo(new Mirroring.IdTaken(mirrored, Optional.of(said.resource())));
+        assertThat(store.delete(BETA, T1)).isPresent();
+        assertThat(store.mirrored(Optional.empty(), 10)).isEmpty();
+    }
+
+    @Test
+    void aNameThatIsGivenUpRestsAndTheNewOneIsTakenWhenItIsFree() throws Exception {
+        FeedPosition before = store.position();
+        store.listening(List.of(new Listener("one", Optional.of(before), T1.plusSeconds(300))));
+        var _ = mirrored(store.mirror(said(ALPHA, "uid-1", "one"), T0), Change.MADE);
+        SandboxRecord beta = mirrored(store.mirror(said(BETA, "uid-2", "two"), T0), Change.MADE);
+
+        assertThat(store.mirror(said(ALPHA, "uid-1", "two"), T1))
+                .isEqualTo(new Mirroring.NameRefused(new Registration.NameTaken(beta)));
+        SandboxRecord nameless = store.find(ALPHA).orElseThrow();
+        assertThat(nameless.name()).as("what it is not called any more").isEmpty();
+        FeedPosition givenUp = store.position();
+        assertThat(nameless.version()).isEqualTo(givenUp.seq());
+
+        Instant now = T1.plus(SandboxStore.SHORTEST_NAME_REST);
+        Registration resting = new Registration.NameResting(ALPHA, T1.truncatedTo(ChronoUnit.MILLIS));
+        for (int i = 0; i < 2; i++) {
+            assertThat(store.mirror(said(BETA, "uid-2", "one"), now))
+                    .as("somebody has not heard")
+                    .isEqualTo(new Mirroring.NameRefused(resting));
+            assertThat(store.position().seq()).as("given up once").isEqualTo(givenUp.seq() + 1);
+        }
+        assertThat(store.register(new SandboxId("gamma"), NAME, Source.REGISTRY, now))
+                .isEqualTo(resting);
+        store.listening(List.of(new Listener("one", Optional.of(store.position()), T1.plusSeconds(300))));
+        assertThat(store.mirror(said(BETA, "uid-2", "one"), now.minusMillis(500)))
+                .as("requests may be under way")
+                .isEqualTo(new Mirroring.NameRefused(resting));
+        assertThat(mirrored(store.mirror(said(BETA, "uid-2", "one"), now), Change.RENAMED)
+                        .name())
+                .contains(NAME);
+        Instant later = now.plus(SandboxStore.SHORTEST_NAME_REST);
+        assertThat(mirrored(store.mirror(said(ALPHA, "uid-1", "two"), later), Change.RENAMED)
+                        .name())
+                .contains(SandboxName.of("", "two"));
+
+        assertThat(mirrored(store.mirror(said(ALPHA, "uid-1", ""), later), Change.RENAMED)
+                        .name())
+                .isEmpty();
+        assertThat(mirrored(store.mirror(said(ALPHA, "uid-1", "two"), later), Change.RENAMED)
+                        .name())
+                .as("what it was called a moment ago")
+                .contains(SandboxName.of("", "two"));
+    }
+
+    @Test
+    void ofManyMirrorsOneMakesARecordAndOneEndsIt() throws Exception {
+        MirroredSandbox said = said(ALPHA, "uid-1", "one");
+        try (ExecutorService threads = Executors.newCachedThreadPool()) {
+            List<Callable<Mirroring>> making = new ArrayList<>();
+            List<Callable<Optional<SandboxRecord>>> ending = new ArrayList<>();
+            for (int i = 0; i < 8; i++) {
+                making.add(() -> store.mirror(said, T0));
+                ending.add(() -> store.unmirror(ALPHA, said.resource(), T1));
+            }
+            int made = 0;
+            for (Future<Mirroring> each : threads.invokeAll(making)) {
+                made += ((Mirroring.Mirrored) each.get()).change() == Change.MADE ? 1 : 0;
+            }
+            assertThat(made).isEqualTo(1);
+            int ended = 0;
+            for (Future<Optional<SandboxRecord>> each : threads.invokeAll(ending)) {
+                ended += each.get().isPresent() ? 1 : 0;
+            }
+            assertThat(ended).isEqualTo(1);
+        }
     }
 
     @Test
