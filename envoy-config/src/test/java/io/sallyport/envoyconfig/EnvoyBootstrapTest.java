@@ -202,6 +202,9 @@ class EnvoyBootstrapTest {
                 assertThat(thresholds.getMaxConnections().getValue()).isPositive();
                 assertThat(thresholds.getMaxPendingRequests().getValue()).isPositive();
                 assertThat(thresholds.getMaxRequests().getValue()).isPositive();
+                assertThat(thresholds.hasMaxConnectionPools())
+                        .as("at a bound Envoy dies, see EnvoyConnectionsTest")
+                        .isFalse();
                 assertThat(thresholds.hasMaxRetries()).isTrue();
                 assertThat(thresholds.getMaxRetries().getValue()).isZero();
             });
