@@ -88,6 +88,8 @@ public enum Reason {
     OWNER_REPLACED(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
     /** The Sandbox that owns the pod is of another id than the pod says. */
     OWNER_LABEL(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
+    /** The sandbox's record was made from another Sandbox, of which this one only took the id. */
+    OWNER_UNRECORDED(Code.UNAUTHENTICATED, Texts.INVALID_CREDENTIAL),
 
     /** The assertion another part of Sallyport should have sent is missing, bad, or for something else. */
     ASSERTION(Code.UNAUTHENTICATED, "missing or invalid assertion"),

@@ -3,6 +3,7 @@ package io.sallyport.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.protobuf.InvalidProtocolBufferException;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.grpc.StatusRuntimeException;
 import io.sallyport.api.openshell00.IssueSandboxTokenResponse;
 import io.sallyport.base.Reason;
@@ -21,6 +22,8 @@ import io.sallyport.kubernetes.ApiServer;
 import io.sallyport.kubernetes.TestSandboxes;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -32,6 +35,9 @@ class MirroredPodsTest {
     private static final String ISSUE = Arena.OPEN_SHELL + "IssueSandboxToken";
     private static final String GET_DRAFT = Arena.OPEN_SHELL + "GetDraftPolicy";
     private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+    /** From the end of a Sandbox to that of its tokens; the best of three, for the machine has other work. */
+    private static final Duration MOMENT = Duration.ofSeconds(2);
 
     private final Arenas arenas;
 
@@ -59,33 +65,53 @@ class MirroredPodsTest {
                                     "kubernetes.kubeconfig",
                                     sandboxes.grant(server, "token-issuer").toString()),
                     (registry, sandbox) -> mirror(registry, sandboxes, sandbox))) {
-                KnownSandbox sandbox = new KnownSandbox("mirrored-id", "default", "mirrored");
-                arena.stack().gateway().know(sandbox);
-                var resource = sandboxes.sandbox("box", labels(sandbox));
-                String own = sandboxes.token(sandboxes.pod(
-                        "pod",
-                        TestSandboxes.ACCOUNT,
-                        Map.of("openshell.io/sandbox-id", "mirrored-id"),
-                        List.of(TestSandboxes.owner(resource, true))));
-                Caller caller = new Caller(sandbox, firstToken(arena, own));
-                assertThat(arena.ownConfig(caller).inWords()).isEqualTo("OK: ");
-                assertThat(draft(arena, caller).inWords()).as("by its name").isEqualTo("OK: ");
-
-                AuditTail audit = new AuditTail(arena.stack().auditLog(Part.EXT_AUTHZ));
-                sandboxes.deleteSandbox("box");
-                long end = System.nanoTime() + PATIENCE.toNanos();
-                Outcome outcome = arena.ownConfig(caller);
-                while (outcome.isOk() && System.nanoTime() < end) {
-                    outcome = arena.ownConfig(caller);
+                List<Duration> ends = new ArrayList<>();
+                for (int i = 0; i < 3; i++) {
+                    ends.add(livesAndEnds(arena, sandboxes, "mirrored-" + i));
                 }
-                assertThat(outcome.inWords())
-                        .isEqualTo(Reason.SANDBOX_DELETED.statusCode() + ": " + Reason.SANDBOX_DELETED.text());
-                assertThat(audit.next(Reason.SANDBOX_DELETED)).isNotEmpty();
-                assertThat(issue(arena, own).isOk())
-                        .as("its pod is still there")
-                        .isFalse();
+                assertThat(Collections.min(ends)).as("of %s", ends).isLessThan(MOMENT);
             }
         }
+    }
+
+    /** How long its token was good for after the resource was deleted. */
+    private static Duration livesAndEnds(Arena arena, TestSandboxes sandboxes, String id) throws Exception {
+        KnownSandbox sandbox = new KnownSandbox(id, "default", id + "-name");
+        arena.stack().gateway().know(sandbox);
+        String own = podToken(sandboxes, id, sandboxes.sandbox(id, labels(sandbox)));
+        Caller caller = new Caller(sandbox, firstToken(arena, own));
+        assertThat(arena.ownConfig(caller).inWords()).isEqualTo("OK: ");
+        assertThat(draft(arena, caller).inWords()).as("by its name").isEqualTo("OK: ");
+
+        AuditTail audit = new AuditTail(arena.stack().auditLog(Part.ISSUER));
+        String thief = podToken(
+                sandboxes, id, sandboxes.sandbox(id + "-thief", Map.of("openshell.ai/sandbox-id", sandbox.id())));
+        assertThat(issue(arena, thief).inWords())
+                .as("a pod of a Sandbox that only has the same label")
+                .isEqualTo(Reason.OWNER_UNRECORDED.statusCode() + ": " + Reason.OWNER_UNRECORDED.text());
+        assertThat(audit.next(Reason.OWNER_UNRECORDED)).isNotEmpty();
+
+        audit = new AuditTail(arena.stack().auditLog(Part.EXT_AUTHZ));
+        sandboxes.deleteSandbox(id);
+        long begin = System.nanoTime();
+        Outcome outcome = arena.ownConfig(caller);
+        while (outcome.isOk() && System.nanoTime() - begin < PATIENCE.toNanos()) {
+            outcome = arena.ownConfig(caller);
+        }
+        Duration took = Duration.ofNanos(System.nanoTime() - begin);
+        assertThat(outcome.inWords())
+                .isEqualTo(Reason.SANDBOX_DELETED.statusCode() + ": " + Reason.SANDBOX_DELETED.text());
+        assertThat(audit.next(Reason.SANDBOX_DELETED)).isNotEmpty();
+        assertThat(issue(arena, own).isOk()).as("its pod is still there").isFalse();
+        return took;
+    }
+
+    private static String podToken(TestSandboxes sandboxes, String id, GenericKubernetesResource owner) {
+        return sandboxes.token(sandboxes.pod(
+                owner.getMetadata().getName() + "-pod",
+                TestSandboxes.ACCOUNT,
+                Map.of("openshell.io/sandbox-id", id),
+                List.of(TestSandboxes.owner(owner, true))));
     }
 
     private static void mirror(Registry registry, TestSandboxes sandboxes, KnownSandbox sandbox) {

@@ -56,8 +56,8 @@ final class Stage {
     /** The token of a pod that is sandbox alpha. */
     static final String POD_TOKEN = "of-a-pod";
 
-    static final Principal.ServiceAccount POD =
-            new Principal.ServiceAccount("sandboxes", "openshell-sandbox", "pod-1", "uid-1", new SandboxId("alpha-id"));
+    static final Principal.ServiceAccount POD = new Principal.ServiceAccount(
+            "sandboxes", "openshell-sandbox", "pod-1", "uid-1", Optional.empty(), new SandboxId("alpha-id"));
 
     private Authenticator.Outcome pod(Authenticator.Credential credential) {
         podsAsked.add(credential);

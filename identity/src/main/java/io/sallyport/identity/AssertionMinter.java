@@ -89,6 +89,7 @@ public final class AssertionMinter {
                     json.writeStringProperty("account", pod.account());
                     json.writeStringProperty("name", pod.pod());
                     json.writeStringProperty("uid", pod.podUid());
+                    pod.ownerUid().ifPresent(uid -> json.writeStringProperty("owner_uid", uid));
                     json.writeEndObject();
                 }
                 case Assertion.Caller.ExtAuthz() -> json.writeStringProperty("sub", EXT_AUTHZ_SUBJECT);

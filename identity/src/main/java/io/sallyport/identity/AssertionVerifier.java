@@ -9,6 +9,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -123,6 +124,7 @@ public final class AssertionVerifier {
                 pod.text("account", Reason.TOKEN_CLAIMS),
                 pod.text("name", Reason.TOKEN_CLAIMS),
                 pod.text("uid", Reason.TOKEN_CLAIMS),
+                pod.has("owner_uid") ? Optional.of(pod.text("owner_uid", Reason.TOKEN_CLAIMS)) : Optional.empty(),
                 sandbox));
     }
 }

@@ -1,6 +1,7 @@
 package io.sallyport.identity;
 
 import java.util.Objects;
+import java.util.Optional;
 
 /** Who is calling. Certificates never make one: they are transport. */
 public sealed interface Principal {
@@ -12,14 +13,20 @@ public sealed interface Principal {
         }
     }
 
-    /** A pod's Kubernetes ServiceAccount, bound to one sandbox. Good for bootstrap and for nothing else. */
-    record ServiceAccount(String namespace, String account, String pod, String podUid, SandboxId sandbox)
+    /**
+     * A pod's Kubernetes ServiceAccount, bound to one sandbox. Good for bootstrap and for nothing else.
+     *
+     * @param ownerUid which Sandbox resource owns the pod; empty where that was not asked
+     */
+    record ServiceAccount(
+            String namespace, String account, String pod, String podUid, Optional<String> ownerUid, SandboxId sandbox)
             implements Principal {
         public ServiceAccount {
             Objects.requireNonNull(namespace, "namespace is null");
             Objects.requireNonNull(account, "account is null");
             Objects.requireNonNull(pod, "pod is null");
             Objects.requireNonNull(podUid, "podUid is null");
+            Objects.requireNonNull(ownerUid, "ownerUid is null");
             Objects.requireNonNull(sandbox, "sandbox is null");
         }
     }

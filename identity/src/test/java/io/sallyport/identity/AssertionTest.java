@@ -63,9 +63,14 @@ class AssertionTest {
                 new Assertion.Caller.Sandbox(TOKEN),
                 new Assertion.Caller.Sandbox(new SandboxClaims(
                         new SandboxId("beta"), Optional.empty(), Optional.empty(), NOW, Instant.MAX, "k")),
-                new Assertion.Caller.Pod(
-                        new Principal.ServiceAccount("sandboxes", "box", "pod-1", "uid-1", new SandboxId("beta"))),
+                pod(Optional.empty()),
+                pod(Optional.of("uid-2")),
                 new Assertion.Caller.ExtAuthz());
+    }
+
+    private static Assertion.Caller pod(Optional<String> ownerUid) {
+        return new Assertion.Caller.Pod(
+                new Principal.ServiceAccount("sandboxes", "box", "pod-1", "uid-1", ownerUid, new SandboxId("beta")));
     }
 
     @Test

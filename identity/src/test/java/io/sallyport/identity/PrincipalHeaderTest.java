@@ -18,7 +18,8 @@ class PrincipalHeaderTest {
 
         assertThat(PrincipalHeader.format(new Principal.Sandbox(alpha, token)))
                 .isEqualTo("sandbox;id=\"alpha\";source=\"gateway-jwt\"");
-        assertThat(PrincipalHeader.format(new Principal.ServiceAccount("ns", "sa", "pod-1", "uid", alpha)))
+        assertThat(PrincipalHeader.format(
+                        new Principal.ServiceAccount("ns", "sa", "pod-1", "uid", Optional.empty(), alpha)))
                 .isEqualTo("service-account;namespace=\"ns\";name=\"sa\";pod=\"pod-1\";sandbox=\"alpha\""
                         + ";source=\"kubernetes\"");
         assertThat(PrincipalHeader.format(new Principal.User("dev", "developer")))

@@ -145,7 +145,7 @@ final class ApiServerCluster implements Cluster, AutoCloseable {
                     null);
             if (answer.code() != 404) {
                 version = asked;
-                return Optional.of(SandboxResource.of(name, read(answer).getMetadata()));
+                return Optional.of(SandboxResource.of(name, metadata(name, read(answer))));
             }
             if (saysThereIsNo(answer, SandboxResources.PLURAL, name.name())) {
                 version = asked;
@@ -154,6 +154,21 @@ final class ApiServerCluster implements Cluster, AutoCloseable {
             // The version is not served; perhaps the next one is.
         }
         throw notServed();
+    }
+
+    /** Of the very Sandbox that was asked for: whoever heard of another would take this one for gone. */
+    private static @Nullable ObjectMeta metadata(ResourceName name, GenericKubernetesResource object)
+            throws ClusterUnavailableException {
+        ObjectMeta meta = object.getMetadata();
+        if (!SandboxResources.KIND.equals(object.getKind())
+                || !SandboxResources.isVersion(text(object.getApiVersion()))
+                || meta == null
+                || !name.namespace().equals(meta.getNamespace())
+                || !name.name().equals(meta.getName())) {
+            throw new ClusterUnavailableException(
+                    "the API server was asked for the Sandbox " + name + ", and answered with something else");
+        }
+        return meta;
     }
 
     /**

@@ -4,11 +4,11 @@ package io.sallyport.kubernetes;
 public final class ClusterUnavailableException extends Exception {
     private static final long serialVersionUID = 1;
 
-    ClusterUnavailableException(String message) {
+    public ClusterUnavailableException(String message) {
         super(message);
     }
 
-    ClusterUnavailableException(String message, Throwable cause) {
+    public ClusterUnavailableException(String message, Throwable cause) {
         super(message, cause);
     }
 }

@@ -59,11 +59,14 @@ final class PodCheck {
                     SandboxResources.POD_ANNOTATION
                             + (pod.sandbox().isEmpty() ? " is missing" : " is no sandbox's id"));
         }
-        if (settings.requireOwner()) {
-            checkOwner(holder, pod);
-        }
+        Optional<String> owner = settings.requireOwner() ? Optional.of(ownerUid(holder, pod)) : Optional.empty();
         return new Principal.ServiceAccount(
-                holder.namespace(), holder.account(), holder.pod(), holder.podUid(), new SandboxId(pod.sandbox()));
+                holder.namespace(),
+                holder.account(),
+                holder.pod(),
+                holder.podUid(),
+                owner,
+                new SandboxId(pod.sandbox()));
     }
 
     private Holder holder(Review review, String token) throws RejectedException {
@@ -99,7 +102,8 @@ final class PodCheck {
         return values.size() == 1 && !values.getFirst().isEmpty() ? Optional.of(values.getFirst()) : Optional.empty();
     }
 
-    private void checkOwner(Holder holder, Pod pod) throws RejectedException, ClusterUnavailableException {
+    /** Of the one Sandbox that owns the pod, and says that it is the same sandbox. */
+    private String ownerUid(Holder holder, Pod pod) throws RejectedException, ClusterUnavailableException {
         List<Owner> owners = pod.owners().stream()
                 .filter(owner ->
                         owner.kind().equals(SandboxResources.KIND) && SandboxResources.isVersion(owner.apiVersion()))
@@ -127,6 +131,7 @@ final class PodCheck {
                     Reason.OWNER_LABEL,
                     owner.name() + (SandboxId.isValid(sandbox.id()) ? " is " + sandbox.id() : " names no sandbox"));
         }
+        return sandbox.uid();
     }
 
     /** The server's words, which should never hold the token, and must not. */

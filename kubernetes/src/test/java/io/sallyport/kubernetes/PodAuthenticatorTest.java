@@ -24,6 +24,7 @@ import java.time.Instant;
 import java.util.Date;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
@@ -95,6 +96,10 @@ class PodAuthenticatorTest {
                         TestSandboxes.ACCOUNT,
                         name,
                         pod.getMetadata().getUid(),
+                        Optional.of(pod.getMetadata()
+                                .getOwnerReferences()
+                                .getFirst()
+                                .getUid()),
                         new SandboxId("box-" + name))));
     }
 
@@ -589,6 +594,10 @@ class PodAuthenticatorTest {
     void withoutRequireOwnerThePodsWordWillDo() throws IOException {
         authenticator.close();
         authenticator = connect(false);
-        assertThat(authenticate(owned(List.of()))).isInstanceOf(Outcome.Authenticated.class);
+        assertThat(authenticate(owned(List.of())))
+                .isInstanceOfSatisfying(
+                        Outcome.Authenticated.class,
+                        outcome -> assertThat(((Principal.ServiceAccount) outcome.principal()).ownerUid())
+                                .isEmpty());
     }
 }

@@ -60,7 +60,7 @@ class SandboxWatchTest {
                 new ClusterSettings(
                         new ClusterAccess.Kubeconfig(server.kubeconfig(server.adminToken(), proxy.port())),
                         namespaces,
-                        Duration.ofSeconds(10)),
+                        Duration.ofSeconds(3)),
                 System::nanoTime,
                 silence);
         begun = watch;

@@ -36,7 +36,13 @@ public final class SickApiServer implements AutoCloseable {
         /** A 404, of something that is no API server. */
         NO_PAGE,
         /** A 404 about the namespace. */
-        NO_NAMESPACE
+        NO_NAMESPACE,
+        /** A Sandbox, and not this one. */
+        ANOTHER_NAME,
+        /** A Sandbox of this name, in another namespace. */
+        ANOTHER_NAMESPACE,
+        /** Something of this name, and no Sandbox. */
+        ANOTHER_KIND
     }
 
     private final ApiServer server;
@@ -115,14 +121,15 @@ public final class SickApiServer implements AutoCloseable {
                         {"apiVersion":"agents.x-k8s.io/v1beta1","kind":"SandboxList","metadata":{"resourceVersion":"1"},"items":[]}
                         """);
             } else if (!list && gets != Gets.TRUE) {
-                lie(exchange);
+                lie(exchange, asked.getPath().split("/"));
             } else {
                 pass(exchange, asked, watch);
             }
         }
     }
 
-    private void lie(HttpExchange exchange) throws IOException {
+    /** @param path {@code /apis/GROUP/VERSION/namespaces/NAMESPACE/sandboxes/NAME} */
+    private void lie(HttpExchange exchange, String[] path) throws IOException {
         switch (gets) {
             case TRUE -> throw new IllegalStateException("that is no lie");
             case ERROR_500 -> say(exchange, 500, "{\"kind\":\"Status\",\"code\":500}");
@@ -130,7 +137,16 @@ public final class SickApiServer implements AutoCloseable {
             case NO_NAMESPACE -> say(exchange, 404, """
                         {"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound",\
                         "details":{"name":"sandboxes","kind":"namespaces"},"code":404}""");
+            case ANOTHER_NAME -> say(exchange, 200, object("Sandbox", path[5], "another"));
+            case ANOTHER_NAMESPACE -> say(exchange, 200, object("Sandbox", "another", path[7]));
+            case ANOTHER_KIND -> say(exchange, 200, object("Pod", path[5], path[7]));
         }
+    }
+
+    private static String object(String kind, String namespace, String name) {
+        return """
+                {"apiVersion":"agents.x-k8s.io/v1beta1","kind":"%s","metadata":{"namespace":"%s","name":"%s","uid":"another"}}
+                """.formatted(kind, namespace, name);
     }
 
     private static void say(HttpExchange exchange, int code, String text) throws IOException {

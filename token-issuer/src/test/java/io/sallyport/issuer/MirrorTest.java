@@ -163,11 +163,24 @@ class MirrorTest {
         return catchThrowableOfType(StatusRuntimeException.class, call::run);
     }
 
-    private static void assertRefusedAsAPod(RunningIssuer issuer, String id) {
-        assertThat(refused(() -> {
-                            var _ = issuer.tokens(issuer.podAssertion(id, ISSUE))
-                                    .issueSandboxToken(IssueSandboxTokenRequest.getDefaultInstance());
-                        })
+    private static String uid(GenericKubernetesResource resource) {
+        return resource.getMetadata().getUid();
+    }
+
+    /** The first token of a pod that a Sandbox of this uid owns. */
+    private static String begin(RunningIssuer issuer, String namespace, Optional<String> ownerUid, String id) {
+        return issuer.tokens(issuer.podAssertion(namespace, ownerUid, id, ISSUE))
+                .issueSandboxToken(IssueSandboxTokenRequest.getDefaultInstance())
+                .getToken();
+    }
+
+    private void assertRefusedAsAPod(RunningIssuer issuer, GenericKubernetesResource owner, String id) {
+        assertRefusedAsAPod(issuer, sandboxes.namespace(), Optional.of(uid(owner)), id);
+    }
+
+    private static void assertRefusedAsAPod(
+            RunningIssuer issuer, String namespace, Optional<String> ownerUid, String id) {
+        assertThat(refused(() -> begin(issuer, namespace, ownerUid, id))
                         .getStatus()
                         .getCode())
                 .isEqualTo(Status.Code.UNAUTHENTICATED);
@@ -188,15 +201,13 @@ class MirrorTest {
         Sandbox early = find(issuer, "early-id").orElseThrow();
         assertThat(early.getWorkspace() + "/" + early.getName()).isEqualTo("team/early");
 
-        sandboxes.sandbox("late", Map.of(ID, "late-id", NAME, "late"));
+        var late = sandboxes.sandbox("late", Map.of(ID, "late-id", NAME, "late"));
         awaitLife(issuer, "late-id");
-        String token = issuer.tokens(issuer.podAssertion("late-id", ISSUE))
-                .issueSandboxToken(IssueSandboxTokenRequest.getDefaultInstance())
-                .getToken();
+        String token = begin(issuer, sandboxes.namespace(), Optional.of(uid(late)), "late-id");
         String next = refresh(issuer, token);
         sandboxes.deleteSandbox("late");
         awaitEnd(issuer, "late-id");
-        assertRefusedAsAPod(issuer, "late-id");
+        assertRefusedAsAPod(issuer, late, "late-id");
         assertThat(refused(() -> {
                             try {
                                 var _ = refresh(issuer, next);
@@ -313,7 +324,32 @@ class MirrorTest {
         awaitName(issuer, "a-2", "");
         sandboxes.relabel("a", ID, "");
         awaitEnd(issuer, "a-2");
-        awaitTrouble(issuer, "/a: the label openshell.ai/sandbox-id is missing");
+        await("what has no id is not ours", () -> healthz(issuer).equals("ok\n"));
+    }
+
+    /** Whoever may make Sandboxes and pods, in whichever of our namespaces, can write another's id on them. */
+    @Test
+    void ofASandboxOnlyThePodsOfItsOwnResourceBegin() throws Exception {
+        RunningIssuer issuer = start();
+        String here = sandboxes.namespace();
+        var own = sandboxes.sandbox("own", "own");
+        awaitLife(issuer, "own");
+        var other = sandboxes.sandbox("other", "own");
+        awaitTrouble(issuer, "/other (own): this id is that of the Sandbox " + here + "/own");
+
+        assertThat(begin(issuer, here, Optional.of(uid(own)), "own")).isNotEmpty();
+        assertRefusedAsAPod(issuer, other, "own");
+        assertRefusedAsAPod(issuer, here + "-2", Optional.of(uid(own)), "own");
+        // Without require-owner: a namespace's pods are one another's as far as anybody looks.
+        assertThat(begin(issuer, here, Optional.empty(), "own")).isNotEmpty();
+        assertRefusedAsAPod(issuer, here + "-2", Optional.empty(), "own");
+        sandboxes.deleteSandbox("own");
+        awaitEnd(issuer, "own");
+        assertRefusedAsAPod(issuer, other, "own");
+        assertThat(issuer.auditAfterClosing())
+                .filteredOn(line -> line.contains("owner-unrecorded"))
+                .hasSize(3)
+                .allSatisfy(line -> assertThat(line).contains("is that of the Sandbox " + here + "/own uid="));
     }
 
     @Test
@@ -323,11 +359,11 @@ class MirrorTest {
         awaitName(issuer, "one", "n");
         sandboxes.sandbox("second", Map.of(ID, "one", NAME, "m"));
         awaitTrouble(issuer, "/second (one): this id is that of the Sandbox " + sandboxes.namespace() + "/first");
-        sandboxes.sandbox("third", Map.of(ID, "three", NAME, "n"));
+        var third = sandboxes.sandbox("third", Map.of(ID, "three", NAME, "n"));
         await("both are refused", () -> healthz(issuer).contains("2 Sandboxes are refused"));
         awaitName(issuer, "one", "n");
         assertThat(find(issuer, "three")).isEmpty();
-        assertRefusedAsAPod(issuer, "three");
+        assertRefusedAsAPod(issuer, third, "three");
 
         sandboxes.deleteSandbox("first");
         awaitEnd(issuer, "one");
@@ -346,7 +382,6 @@ class MirrorTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', nullValues = "-", textBlock = """
-            -      | n    | -   | -        | sandbox-id is missing
             a..b_C | n    | -   | other    | sandbox-name differ
             id     | n    | -   | a/b      | sandbox-name differ
             id     | -    | -   | a/b      | is none
@@ -357,7 +392,7 @@ class MirrorTest {
         RunningIssuer issuer = start();
         var labels = new java.util.HashMap<String, String>();
         var annotations = new java.util.HashMap<String, String>();
-        Optional.ofNullable(id).ifPresent(value -> labels.put(ID, value));
+        labels.put(ID, id);
         Optional.ofNullable(name).ifPresent(value -> labels.put(NAME, value));
         Optional.ofNullable(workspaceAnnotation).ifPresent(value -> annotations.put(WORKSPACE, value));
         Optional.ofNullable(nameAnnotation).ifPresent(value -> annotations.put(NAME, value));
@@ -369,7 +404,7 @@ class MirrorTest {
                 .resource(resource)
                 .create();
         awaitTrouble(issuer, what);
-        assertThat(find(issuer, id == null ? "box" : id)).isEmpty();
+        assertThat(find(issuer, id)).isEmpty();
         assertThat(issuer.command("sandbox", "list", "--all").out()).isEmpty();
     }
 
@@ -440,7 +475,11 @@ class MirrorTest {
             ids.add("box-" + i);
             sandboxes.sandbox("box-" + i, "box-" + i);
         }
-        String noAnswer = gets == SickApiServer.Gets.ERROR_500 ? "HTTP 500" : "serves no sandboxes";
+        String noAnswer = switch (gets) {
+            case TRUE, NO_PAGE, NO_NAMESPACE -> "serves no sandboxes";
+            case ERROR_500 -> "HTTP 500";
+            case ANOTHER_NAME, ANOTHER_NAMESPACE, ANOTHER_KIND -> "answered with something else";
+        };
         try (SickApiServer sick = SickApiServer.before(server)) {
             RunningIssuer issuer = start(sick.kubeconfig(directory), sandboxes.namespace());
             awaitInStep(issuer);

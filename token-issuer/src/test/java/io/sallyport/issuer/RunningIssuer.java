@@ -47,6 +47,7 @@ import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
@@ -207,9 +208,13 @@ final class RunningIssuer implements AutoCloseable {
 
     /** What ext-authz says of a pod that is this sandbox. */
     String podAssertion(String sandbox, String method) {
+        return podAssertion("sandboxes", Optional.of("owner-1"), sandbox, method);
+    }
+
+    String podAssertion(String namespace, Optional<String> ownerUid, String sandbox, String method) {
         return extAuthz.mint(new Assertion(
                 new Assertion.Caller.Pod(new Principal.ServiceAccount(
-                        "sandboxes", "openshell-sandbox", "pod-1", "uid-1", new SandboxId(sandbox))),
+                        namespace, "openshell-sandbox", "pod-1", "uid-1", ownerUid, new SandboxId(sandbox))),
                 method));
     }
 

@@ -9,7 +9,7 @@ import java.util.Optional;
 
 /** Which sandbox a resource says that it is. */
 sealed interface Claim {
-    /** It says nothing: it is not there, or not for long. */
+    /** It says nothing: it is not there, or not for long, or is no sandbox of ours. */
     record None() implements Claim {}
 
     /** It says so. */
@@ -28,10 +28,12 @@ sealed interface Claim {
             return new None();
         }
         SandboxResource said = resource.get();
+        if (said.id().isEmpty()) {
+            return new None();
+        }
         if (!SandboxId.isValid(said.id())) {
             return new Unclear(
-                    "the label openshell.ai/sandbox-id is " + (said.id().isEmpty() ? "missing" : "no sandbox's id")
-                            + "; label it with 1 to 63 of [A-Za-z0-9._-]",
+                    "the label openshell.ai/sandbox-id is no sandbox's id; label it with 1 to 63 of [A-Za-z0-9._-]",
                     Optional.empty());
         }
         SandboxId id = new SandboxId(said.id());

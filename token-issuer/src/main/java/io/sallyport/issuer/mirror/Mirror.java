@@ -24,6 +24,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -234,14 +235,16 @@ public final class Mirror implements ClusterSandboxes.Listener, AutoCloseable {
             }
             last = Optional.of(page.getLast().id());
         }
-        Set<ResourceName> known = cluster.known();
-        for (ResourceName name : known) {
+        Set<ResourceName> names = new HashSet<>(cluster.known());
+        names.addAll(recorded.keySet());
+        // Also of those that are gone: nobody tells of what happens before a list.
+        names.addAll(complaints.keySet());
+        for (ResourceName name : names) {
             if (complaints.containsKey(name)
                     || !agree(Claim.of(cluster.known(name)), recorded.getOrDefault(name, List.of()))) {
                 changed(name);
             }
         }
-        recorded.keySet().stream().filter(name -> !known.contains(name)).forEach(this::changed);
         if (!elsewhere.equals(strays)) {
             strays = elsewhere;
             elsewhere.forEach((namespace, count) -> log.log(Level.WARNING, stray(namespace, count)));

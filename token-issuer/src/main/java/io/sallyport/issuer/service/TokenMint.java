@@ -3,9 +3,11 @@ package io.sallyport.issuer.service;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import io.sallyport.identity.Lineage;
+import io.sallyport.identity.Principal;
 import io.sallyport.identity.SandboxClaims;
 import io.sallyport.identity.SandboxId;
 import io.sallyport.identity.SandboxTokenMinter;
+import io.sallyport.issuer.store.MirroredSandbox.Resource;
 import io.sallyport.issuer.store.RefreshRules;
 import io.sallyport.issuer.store.Revocation;
 import io.sallyport.issuer.store.SandboxRecord;
@@ -151,11 +153,32 @@ public final class TokenMint {
     /**
      * The first token of a new lineage, for a pod that has proved to be this sandbox. It is told no more than a sandbox is.
      *
-     * @throws RejectedException {@link Reason#SANDBOX_UNKNOWN}, {@link Reason#SANDBOX_DELETED},
-     *     {@link Reason#SANDBOX_STOPPED} or {@link Reason#ISSUER_UNAVAILABLE}
+     * <p>A label takes no sandbox from the resource that its record was made from: of a mirrored sandbox only the pods of
+     * that very resource are.
+     *
+     * @throws RejectedException {@link Reason#SANDBOX_UNKNOWN}, {@link Reason#OWNER_UNRECORDED},
+     *     {@link Reason#SANDBOX_DELETED}, {@link Reason#SANDBOX_STOPPED} or {@link Reason#ISSUER_UNAVAILABLE}
      */
-    public Minted bootstrapPod(SandboxId sandbox) throws RejectedException, StoreUnavailableException {
+    public Minted bootstrapPod(Principal.ServiceAccount pod) throws RejectedException, StoreUnavailableException {
+        SandboxId sandbox = pod.sandbox();
+        // In this order: where there is a record, what it comes from is there too, and never changes.
+        if (store.find(sandbox).isEmpty()) {
+            throw new RejectedException(Reason.SANDBOX_UNKNOWN, sandbox.value());
+        }
+        Optional<Resource> recorded = store.resource(sandbox);
+        if (recorded.isPresent() && !isOf(pod, recorded.get())) {
+            throw new RejectedException(
+                    Reason.OWNER_UNRECORDED,
+                    "the record of " + sandbox + " is that of the Sandbox " + recorded.get() + " uid="
+                            + recorded.get().uid());
+        }
         return open(sandbox, Optional.empty(), Reason.SANDBOX_UNKNOWN, Reason.SANDBOX_DELETED, Reason.SANDBOX_STOPPED);
+    }
+
+    /** Where ext-authz is told not to look at owners, all of a namespace are believed. */
+    private static boolean isOf(Principal.ServiceAccount pod, Resource resource) {
+        return pod.namespace().equals(resource.namespace())
+                && pod.ownerUid().map(resource.uid()::equals).orElse(true);
     }
 
     private Minted open(SandboxId sandbox, Optional<String> tokenFile, Reason unknown, Reason deleted, Reason stopped)

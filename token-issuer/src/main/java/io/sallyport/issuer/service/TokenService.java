@@ -88,7 +88,7 @@ public final class TokenService extends OpenShellGrpc.OpenShellImplBase {
             call.sandboxAsked(pod.sandbox().value());
             TokenMint.Minted minted;
             try (SandboxLimits.Permit _ = limits.enter(pod.sandbox(), call)) {
-                minted = mint.bootstrapPod(pod.sandbox());
+                minted = mint.bootstrapPod(pod);
             }
             call.minted(minted);
             Instant expires = minted.expires();
