@@ -145,6 +145,31 @@ class EnvoyStreamsTest extends OnOneEnvoy {
         assertThat(arrival().body()).isEqualTo(message);
     }
 
+    /**
+     * A piece that a message begins in waits for the next one. Envoy, once it has stopped reading, goes on at half of what it
+     * may hold: a piece as large as the window must be less than that, also where messages are tiny.
+     */
+    @Test
+    void readingGoesOnWhileALargePieceWaits() throws Exception {
+        live.guard().holdsBodies();
+        byte[] body = new byte[12 * WINDOW];
+        Call call = client.open(grpc(ProbePolicy.SANDBOX_CLIENT_STREAM), false).data(LiveEnvoy.ALPHA, false);
+        Guarded guarded = live.guard().only();
+        guarded.awaitBody(LiveEnvoy.ALPHA.length);
+        live.gateway().awaitArrivals(1);
+        guarded.answerAll();
+        send(call, body, WINDOW);
+
+        guarded.awaitBody(StreamGuard.heldBytes(1));
+        for (long came = 0; came < LiveEnvoy.ALPHA.length + body.length; ) {
+            came = guarded.bodyBytes();
+            guarded.answerAllButTheLast();
+            guarded.awaitBody(Math.min(LiveEnvoy.ALPHA.length + body.length, came + 1));
+        }
+        guarded.answerAll();
+        live.gateway().awaitBody(LiveEnvoy.ALPHA.length + body.length);
+    }
+
     /** A client that writes without end: Envoy reads what a message needs, and no more. */
     @ParameterizedTest
     @ValueSource(ints = {DATA_FRAME, WINDOW})

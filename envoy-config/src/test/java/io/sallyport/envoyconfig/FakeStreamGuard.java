@@ -102,6 +102,13 @@ final class FakeStreamGuard extends ExternalProcessorGrpc.ExternalProcessorImplB
             }
         }
 
+        /** Lets everything go that has come, except the last piece. */
+        synchronized void answerAllButTheLast() {
+            while (answered < requests.size() - 1) {
+                responses.onNext(answer(requests.get(answered++)));
+            }
+        }
+
         /** Lets go of only the beginning of what has come last, and keeps the rest for {@link #answerWith}. */
         synchronized void answerWith(ByteString body) {
             answered++;

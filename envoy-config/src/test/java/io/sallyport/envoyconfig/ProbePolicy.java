@@ -46,7 +46,7 @@ final class ProbePolicy {
               probe.v1.Probe/Issuer: {sandbox: {id: sandbox_id}, served-by: issuer}
               probe.v1.Probe/Begin: {sandbox: none, reason: its credential says it, callers: service-account, served-by: issuer}
               probe.v1.Probe/SandboxServerStream: {sandbox: {id: sandbox_id}}
-              probe.v1.Probe/SandboxClientStream: {sandbox: {id: sandbox_id}}
+              probe.v1.Probe/SandboxClientStream: {sandbox: {id: sandbox_id}, message-limit: 1B}
               probe.v1.Probe/SandboxBidi: {sandbox: {id: sandbox_id}}
               probe.v1.Probe/SandboxTunnel: {sandbox: none, reason: its frames are bytes of a tunnel}
               probe.v1.Probe/IssuerStream: {sandbox: {id: sandbox_id}, served-by: issuer}
