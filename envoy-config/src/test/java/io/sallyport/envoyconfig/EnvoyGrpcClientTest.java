@@ -32,7 +32,8 @@ class EnvoyGrpcClientTest {
 
     @BeforeAll
     void start(@TempDir Path directory) throws Exception {
-        live = LiveEnvoy.start(directory, new SettingsText());
+        // What Envoy says of a late decision is another test's question.
+        live = LiveEnvoy.start(directory, new SettingsText().with("limits", "{authorization: 5s}"));
         channel = NettyChannelBuilder.forAddress("127.0.0.1", live.envoy().port())
                 .usePlaintext()
                 .build();
