@@ -33,8 +33,7 @@ public final class Logging {
         boolean progress = (logger.startsWith("org.flywaydb.") || logger.startsWith("com.zaxxer.hikari."))
                 && event.getLevel().intValue() <= Level.INFO.intValue();
         // What goes wrong with a watch is said by whoever watches, once and not at every try.
-        boolean watch = logger.equals("io.fabric8.kubernetes.client.informers.impl.cache.Reflector")
-                || logger.equals("io.fabric8.kubernetes.client.jdkhttp.JdkWebSocketImpl");
+        boolean watch = logger.equals("io.fabric8.kubernetes.client.informers.impl.cache.Reflector");
         return !socketOption && !progress && !watch;
     }
 

@@ -4,12 +4,13 @@ import io.sallyport.e2e.Generation;
 import io.sallyport.e2e.gateway.GatewayMode;
 import io.sallyport.e2e.gateway.KnownSandbox;
 import java.nio.file.Path;
-import java.util.EnumMap;
 import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 
 /**
  * How a stack is to be.
@@ -75,90 +76,29 @@ public record StackOptions(
                 Map.of());
     }
 
-    public StackOptions withGeneration(Generation newGeneration) {
-        return new StackOptions(
-                root,
-                state,
-                newGeneration,
-                mode,
-                gatewayId,
-                port,
-                gatewayPort,
-                httpPort,
-                envoy,
-                sandboxes,
-                parts,
-                overrides,
-                environments);
+    public StackOptions withGeneration(Generation generation) {
+        return changed(options -> options.generation = generation);
     }
 
-    public StackOptions withMode(GatewayMode newMode) {
-        return new StackOptions(
-                root,
-                state,
-                generation,
-                newMode,
-                gatewayId,
-                port,
-                gatewayPort,
-                httpPort,
-                envoy,
-                sandboxes,
-                parts,
-                overrides,
-                environments);
+    public StackOptions withMode(GatewayMode mode) {
+        return changed(options -> options.mode = mode);
     }
 
-    public StackOptions withPorts(int newPort, int newGatewayPort, int newHttpPort) {
-        return new StackOptions(
-                root,
-                state,
-                generation,
-                mode,
-                gatewayId,
-                newPort,
-                newGatewayPort,
-                newHttpPort,
-                envoy,
-                sandboxes,
-                parts,
-                overrides,
-                environments);
+    public StackOptions withPorts(int port, int gatewayPort, int httpPort) {
+        return changed(options -> {
+            options.port = port;
+            options.gatewayPort = gatewayPort;
+            options.httpPort = httpPort;
+        });
     }
 
-    public StackOptions withSandboxes(List<KnownSandbox> newSandboxes) {
-        return new StackOptions(
-                root,
-                state,
-                generation,
-                mode,
-                gatewayId,
-                port,
-                gatewayPort,
-                httpPort,
-                envoy,
-                newSandboxes,
-                parts,
-                overrides,
-                environments);
+    public StackOptions withSandboxes(List<KnownSandbox> sandboxes) {
+        return changed(options -> options.sandboxes = sandboxes);
     }
 
     /** With these parts alone, for a replica that stands beside another stack. */
-    public StackOptions withParts(Set<Part> newParts) {
-        return new StackOptions(
-                root,
-                state,
-                generation,
-                mode,
-                gatewayId,
-                port,
-                gatewayPort,
-                httpPort,
-                envoy,
-                sandboxes,
-                newParts,
-                overrides,
-                environments);
+    public StackOptions withParts(Set<Part> parts) {
+        return changed(options -> options.parts = parts);
     }
 
     /**
@@ -168,46 +108,64 @@ public record StackOptions(
      * @param key dotted, such as {@code tokens.max-lifetime}
      */
     public StackOptions with(Part part, String key, Object value) {
-        Map<Part, Map<String, Object>> all = new EnumMap<>(Part.class);
-        all.putAll(overrides);
-        Map<String, Object> ofPart = new LinkedHashMap<>(all.getOrDefault(part, Map.of()));
+        Map<String, Object> ofPart = new LinkedHashMap<>(overrides.getOrDefault(part, Map.of()));
         ofPart.put(key, value);
-        all.put(part, Map.copyOf(ofPart));
-        return new StackOptions(
-                root,
-                state,
-                generation,
-                mode,
-                gatewayId,
-                port,
-                gatewayPort,
-                httpPort,
-                envoy,
-                sandboxes,
-                parts,
-                all,
-                environments);
+        return changed(options -> options.overrides.put(part, Map.copyOf(ofPart)));
     }
 
     /** With this in the environment of a part, and nothing that was asked for before. */
     public StackOptions withEnvironment(Part part, Map<String, String> environment) {
-        Map<Part, Map<String, String>> all = new EnumMap<>(Part.class);
-        all.putAll(environments);
-        all.put(part, Map.copyOf(environment));
-        return new StackOptions(
-                root,
-                state,
-                generation,
-                mode,
-                gatewayId,
-                port,
-                gatewayPort,
-                httpPort,
-                envoy,
-                sandboxes,
-                parts,
-                overrides,
-                all);
+        return changed(options -> options.environments.put(part, Map.copyOf(environment)));
+    }
+
+    private StackOptions changed(Consumer<Draft> change) {
+        Draft draft = new Draft(this);
+        change.accept(draft);
+        return draft.options();
+    }
+
+    /** What a changed copy comes from. */
+    private static final class Draft {
+        private final StackOptions before;
+        private final Map<Part, Map<String, Object>> overrides;
+        private final Map<Part, Map<String, String>> environments;
+        private Generation generation;
+        private GatewayMode mode;
+        private int port;
+        private int gatewayPort;
+        private int httpPort;
+        private List<KnownSandbox> sandboxes;
+        private Set<Part> parts;
+
+        Draft(StackOptions before) {
+            this.before = before;
+            this.overrides = new HashMap<>(before.overrides);
+            this.environments = new HashMap<>(before.environments);
+            this.generation = before.generation;
+            this.mode = before.mode;
+            this.port = before.port;
+            this.gatewayPort = before.gatewayPort;
+            this.httpPort = before.httpPort;
+            this.sandboxes = before.sandboxes;
+            this.parts = before.parts;
+        }
+
+        StackOptions options() {
+            return new StackOptions(
+                    before.root,
+                    before.state,
+                    generation,
+                    mode,
+                    before.gatewayId,
+                    port,
+                    gatewayPort,
+                    httpPort,
+                    before.envoy,
+                    sandboxes,
+                    parts,
+                    overrides,
+                    environments);
+        }
     }
 
     Map<String, String> environment(Part part) {
