@@ -40,6 +40,9 @@ public final class PostgresServer implements AutoCloseable {
 
     private static final String SUPERUSER = "postgres";
 
+    /** Of hashing: a test makes dozens of connections, and each password is known to everybody. */
+    private static final String ROUNDS = "scram_iterations=1";
+
     private final Path binaries;
     private final Path directory;
     private final Path data;
@@ -238,7 +241,7 @@ public final class PostgresServer implements AutoCloseable {
         Files.writeString(passwordFile(), PASSWORD + "\n");
         List<String> command = command("initdb");
         command.addAll(List.of("-D", data.toString(), "-U", SUPERUSER, "--auth=scram-sha-256"));
-        command.addAll(List.of("--pwfile=" + passwordFile(), "-E", "UTF8", "--locale=C", "--no-sync"));
+        command.addAll(List.of("--pwfile=" + passwordFile(), "-E", "UTF8", "--locale=C", "--no-sync", "-c", ROUNDS));
         Process process = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(log().toFile())
@@ -252,11 +255,12 @@ public final class PostgresServer implements AutoCloseable {
                 unix_socket_directories = ''
                 max_connections = 120
                 shared_buffers = 32MB
+                %s
                 # What crash tests are about.
                 fsync = on
                 synchronous_commit = on
                 full_page_writes = on
-                """.formatted(port));
+                """.formatted(port, ROUNDS));
     }
 
     private List<String> command(String program) {
