@@ -1,10 +1,9 @@
 package io.sallyport.issuer.store;
 
+import io.sallyport.kubernetes.FreePort;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.URL;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
@@ -65,7 +64,7 @@ public final class PostgresServer implements AutoCloseable {
 
     /** @param directory empty; removed in the end */
     static PostgresServer startIn(Path directory) throws Exception {
-        PostgresServer server = new PostgresServer(unpacked(), directory, freePort());
+        PostgresServer server = new PostgresServer(unpacked(), directory, FreePort.choose());
         try {
             server.initialise();
             server.startAgain();
@@ -270,12 +269,6 @@ public final class PostgresServer implements AutoCloseable {
         }
         command.add(binaries.resolve("bin").resolve(program).toString());
         return command;
-    }
-
-    private static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
-        }
     }
 
     /** What the issuer's settings say of a database here. */
