@@ -46,7 +46,7 @@ class PostgresStoreTest extends SandboxStoreContract {
 
     PostgresStoreTest(PostgresServer server) throws SQLException {
         this.server = server;
-        this.database = server.createDatabase();
+        this.database = server.emptyDatabase();
     }
 
     @Override
