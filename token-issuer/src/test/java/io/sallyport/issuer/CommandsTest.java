@@ -480,7 +480,7 @@ class CommandsTest {
                 RunningIssuer.run(Map.of(), bytes(token), "token", "inspect", "-"))) {
             assertThat(printed.exitCode()).isZero();
             assertThat(printed.out())
-                    .contains("UNVERIFIED", "\"sandbox_id\" : \"alpha\"", "\"expires\" : \"2026-11-24T11:00:00Z\"");
+                    .contains("UNVERIFIED", "\"sandbox_id\": \"alpha\"", "\"expires\": \"2026-11-24T11:00:00Z\"");
             assertThat(printed.err()).contains("UNVERIFIED");
             assertNoSecret(printed, token);
         }
