@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class KeyDirectoryTest {
     private static final byte[] SEED = HexFormat.of().parseHex(TestKeys.SEED_A);
@@ -160,14 +161,161 @@ class KeyDirectoryTest {
     @Test
     void generatingTakesAnEmptyDirectoryAndNoLinkAndNoFile() throws Exception {
         Path empty = Files.createDirectory(temp.resolve("empty"));
+        assertThat(KeyDirectory.generate(empty)).isNotEmpty();
+
+        Path link = Files.createSymbolicLink(temp.resolve("link"), Files.createDirectory(temp.resolve("target")));
+        assertRefused(() -> KeyDirectory.generate(link), "link", "choose another place");
+        Path file = Files.createFile(temp.resolve("file"));
+        assertRefused(() -> KeyDirectory.generate(file), "file", "choose another place");
+    }
+
+    @Test
+    void severalKeysAndTheActiveOne() throws Exception {
+        Path directory = temp.resolve("jwt");
+        writeKey(directory.resolve("key-a"), signingA(), publicA(), "key-a\n");
+        writeKey(
+                directory.resolve("key-b"),
+                pem("PRIVATE KEY", TestKeys.pkcs8V1(HexFormat.of().parseHex(TestKeys.SEED_B))),
+                publicB(),
+                "key-b\n");
+        Files.writeString(directory.resolve("active"), "key-b\n");
+
+        assertThat(KeyDirectory.readPublic(directory).keyIds()).containsExactly("key-a", "key-b");
+        assertThat(KeyDirectory.readSigning(directory).keyId()).isEqualTo("key-b");
+        assertThat(KeyDirectory.readSigning(directory).key()).isEqualTo(TestKeys.privateKey(TestKeys.SEED_B));
+    }
+
+    @Test
+    void eachSideNeedsOnlyItsHalf() throws Exception {
+        Path verifying = temp.resolve("verifying");
+        writeKey(verifying.resolve("key-a"), signingA(), publicA(), "key-a");
+        Files.delete(verifying.resolve("key-a/signing.pem"));
+        assertThat(KeyDirectory.readPublic(verifying).keyIds()).containsExactly("key-a");
+
+        Path signing = temp.resolve("signing");
+        writeKey(signing.resolve("key-a"), signingA(), publicA(), "key-a");
+        Files.delete(signing.resolve("key-a/public.pem"));
+        Files.writeString(signing.resolve("active"), "key-a");
+        assertThat(KeyDirectory.readSigning(signing).keyId()).isEqualTo("key-a");
+    }
+
+    @Test
+    void aMountedKubernetesSecretIsRead() throws Exception {
+        Path data = temp.resolve("mount/..2026_01_01");
+        writeKey(data, signingA(), publicA(), "key-a");
+        Path mount = temp.resolve("mount");
+        Files.createSymbolicLink(mount.resolve("..data"), Path.of("..2026_01_01"));
+        for (String name : List.of("signing.pem", "public.pem", "kid")) {
+            Files.createSymbolicLink(mount.resolve(name), Path.of("..data", name));
+        }
+
+        assertThat(KeyDirectory.readPublic(mount).keyIds()).containsExactly("key-a");
+        assertThat(KeyDirectory.readSigning(mount).keyId()).isEqualTo("key-a");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"rw-r-----", "rw----r--", "rw--w----", "rw-----w-", "rw---x---", "r--r--r--"})
+    void aPrivateKeyThatOthersMayTouchIsRefused(String mode) throws Exception {
+        Path directory = flat(signingA(), publicA(), "k");
+        Path file = directory.resolve("signing.pem");
+        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString(mode));
+
+        assertRefused(() -> KeyDirectory.readSigning(directory), "chmod 600 " + file);
+        assertRefused(() -> KeyDirectory.readPublic(directory), "chmod 600 " + file);
+    }
+
+    @Test
+    void aReadOnlyPrivateKeyIsFine() throws Exception {
+        Path directory = flat(signingA(), publicA(), "k");
+        Files.setPosixFilePermissions(directory.resolve("signing.pem"), PosixFilePermissions.fromString("r--------"));
+
+        assertThat(KeyDirectory.readSigning(directory).keyId()).isEqualTo("k");
+    }
+
+    @Test
+    void halvesThatDoNotBelongTogether() throws Exception {
+        Path directory = flat(signingA(), publicB(), "k");
+
+        assertRefused(() -> KeyDirectory.readSigning(directory), "public.pem", "not the public half");
+        assertRefused(() -> KeyDirectory.readPublic(directory), "public.pem", "not the public half");
+    }
+
+    @Test
+    void aPrivateKeyThatCarriesAnotherPublicKey() throws Exception {
+        byte[] lying = concat(
+                HexFormat.of().parseHex("3051020101300506032b657004220420"),
+                SEED,
+                HexFormat.of().parseHex("812100" + TestKeys.PUBLIC_B));
+
+        Path directory = flat(pem("PRIVATE KEY", lying), publicA(), "k");
+
+        assertRefused(() -> KeyDirectory.readSigning(directory), "public.pem", "not the public half");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", " \n", "a/b", "..", ".hidden", "../k", "a b", "a\nb", "k\u00e9", "k\0"})
+    void keyNamesThatAreNone(String keyId) throws Exception {
+        Path directory = flat(signingA(), publicA(), keyId);
+
+        assertRefused(() -> KeyDirectory.readPublic(directory), directory.resolve("kid") + ": does not hold a kid");
+        assertRefused(() -> KeyDirectory.readSigning(directory), directory.resolve("kid") + ": does not hold a kid");
+    }
+
+    @Test
+    void twoFoldersWithOneName() throws Exception {
+        Path directory = temp.resolve("jwt");
+        writeKey(directory.resolve("key-a"), signingA(), publicA(), "key-a");
+        writeKey(directory.resolve("key-b"), signingA(), publicA(), "key-a");
+
+        assertRefused(
+                () -> KeyDirectory.readPublic(directory),
+                directory.resolve("key-b/kid").toString(),
+                "says key-a",
+                "rename the folder");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"public.pem", "kid"})
+    void aHalfWrittenKey(String missing) throws Exception {
+        Path directory = temp.resolve("jwt");
+        writeKey(directory.resolve("key-a"), signingA(), publicA(), "key-a");
+        Files.delete(directory.resolve("key-a").resolve(missing));
+
+        assertRefused(
+                () -> KeyDirectory.readPublic(directory),
+                directory.resolve("key-a").resolve(missing) + ": is missing");
+    }
+
+    @Test
+    void theActiveFile() throws Exception {
+        Path directory = temp.resolve("jwt");
+        writeKey(directory.resolve("key-a"), signingA(), publicA(), "key-a");
+        Path active = directory.resolve("active");
+
+        assertRefused(() -> KeyDirectory.readSigning(directory), active + ": is missing");
+        Files.writeString(active, "");
+        assertRefused(() -> KeyDirectory.readSigning(directory), active + ": does not hold a kid");
+        Files.writeString(active, "../jwt/key-a");
+        assertRefused(() -> KeyDirectory.readSigning(directory), active + ": does not hold a kid");
+        Files.writeString(active, "key-z");
+        assertRefused(() -> KeyDirectory.readSigning(directory), active + ": names key key-z");
+        Files.writeString(active, "key-a\n");
+        assertThat(KeyDirectory.readSigning(directory).keyId()).isEqualTo("key-a");
+        Files.delete(directory.resolve("key-a/signing.pem"));
+        assertRefused(() -> KeyDirectory.readSigning(directory), "signing.pem: is missing");
+    }
+
+    @Test
+    void noKeysAtAll() throws Exception {
+        Path empty = Files.createDirectory(temp.resolve("empty"));
 
         String remedy = "keys generate DIR, and name DIR/jwt or DIR/assertion here";
         assertRefused(() -> KeyDirectory.readPublic(empty), "holds no keys", remedy);
         assertRefused(() -> KeyDirectory.readSigning(empty), "holds no keys", remedy);
-        Path missing = temp.resolve("missing");
-        assertRefused(() -> KeyDirectory.readPublic(missing), "is not a directory", remedy);
-        Path usual = temp.resolve("keys/jwt");
-        assertRefused(() -> KeyDirectory.readPublic(usual), "is not a directory", "keys generate " + usual.getParent());
+        assertRefused(() -> KeyDirectory.readPublic(temp.resolve("missing")), "is not a directory", remedy);
+        Path keys = temp.resolve("keys");
+        assertRefused(
+                () -> KeyDirectory.readPublic(keys.resolve("jwt")), "is not a directory", "keys generate " + keys);
     }
 
     @Test
