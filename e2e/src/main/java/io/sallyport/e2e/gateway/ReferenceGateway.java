@@ -117,7 +117,7 @@ final class ReferenceGateway implements AutoCloseable {
                 log.open(List.of(new Sighting.Header("nonsense", String.valueOf(cause.getMessage()))))
                         .end(Sighting.End.RESET);
             }
-            context.close();
+            var _ = context.close();
         }
     }
 
