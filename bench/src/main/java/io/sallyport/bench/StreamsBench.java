@@ -25,8 +25,14 @@ final class StreamsBench implements Bench {
     // Counted, not timed: what the compiler has to see is pieces, however slow the machine is at the moment.
     private static final long WARM_UP_BYTES = 1536L << 20;
     private static final long WARM_UP_PIECES = 300_000;
-    private static final int LINES = 100;
-    private static final int SMALL = 200;
+    /** Of a batch of logs. */
+    static final int LINES = 100;
+
+    /** Letters of each of its lines. */
+    static final int LINE = 100;
+
+    /** Letters of the one line that makes a small message, of 200 bytes. */
+    static final int SMALL_LINE = 125;
 
     /** Small messages that a client has ready at once: as many as fit into a frame of 16 KiB. */
     private static final int PACKED = 80;
@@ -80,8 +86,8 @@ final class StreamsBench implements Bench {
                 peer);
 
         Caller caller = new Caller(SANDBOX, workbench.questions().token(SANDBOX));
-        byte[] log = logs(SANDBOX, LINES, 100);
-        byte[] small = logs(SANDBOX, 1, SMALL - 75);
+        byte[] log = logs(SANDBOX, LINES, LINE);
+        byte[] small = logs(SANDBOX, 1, SMALL_LINE);
         Comparison logs = new Comparison("logs", Kind.of(PUSH, log, 1), List.of(guarded, bare, continued));
         Comparison joined = new Comparison("joined", Kind.of(PUSH, log, JOINED), List.of(guarded, bare, continued));
         Comparison smalls = new Comparison("small", Kind.of(PUSH, small, 1), List.of(guarded, bare, continued));
@@ -125,7 +131,7 @@ final class StreamsBench implements Bench {
     }
 
     /** A message of log lines as a supervisor writes them. */
-    private static byte[] logs(String sandbox, int lines, int text) {
+    static byte[] logs(String sandbox, int lines, int text) {
         PushSandboxLogsRequest.Builder request =
                 PushSandboxLogsRequest.newBuilder().setSandboxId(sandbox);
         for (int i = 0; i < lines; i++) {
@@ -268,7 +274,7 @@ final class StreamsBench implements Bench {
         List<Channel> held = new ArrayList<>();
         try {
             for (List<Caller> callers : connections) {
-                byte[] message = logs(callers.getFirst().sandbox(), 1, SMALL / 2);
+                byte[] message = logs(callers.getFirst().sandbox(), 1, LINE);
                 held.add(guarded.load().hold(Kind.of(PUSH, message, 1), callers));
                 seen += callers.size();
                 await(sink, seen);

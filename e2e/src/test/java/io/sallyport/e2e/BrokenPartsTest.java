@@ -39,6 +39,11 @@ import org.junit.jupiter.params.provider.EnumSource;
 @ResourceLock(Arenas.BREAKABLE)
 class BrokenPartsTest {
     private static final Duration RECOVERY = Duration.ofSeconds(30);
+    private static final int LENGTH = 0x7000;
+
+    /** The prefix of a message of that length. */
+    private static final byte[] NEVER_ENDED = {0, 0, 0, LENGTH >> 8, 0};
+
     private static final String REFRESH = Arena.OPEN_SHELL + "RefreshSandboxToken";
 
     private final Arena arena;
@@ -157,7 +162,7 @@ class BrokenPartsTest {
                                 Headers.grpc(Arena.GET_CONFIG)
                                         .bearer(arena.alpha().token()),
                                 false)
-                        .data(new byte[] {0, 0, 0, 0x70, 0}, false));
+                        .data(NEVER_ENDED, false));
             }
             int answered = 0;
             for (int i = 0; i < 100; i++) {
@@ -168,6 +173,12 @@ class BrokenPartsTest {
                     .as("calls that are still open while the neighbour worked")
                     .isGreaterThan(streams / 2);
             assertThat(arena.stack().gateway().since(before)).hasSize(answered);
+            // They were Envoy's all the time, and not merely on their way: what ends is answered.
+            byte[] rest = new byte[LENGTH];
+            for (int last = perConnection - 1; last < streams; last += perConnection) {
+                assertThat(calls.get(last).data(rest, true).await().inWords())
+                        .isEqualTo(Reason.MESSAGE_TAG.statusCode() + ": " + Reason.MESSAGE_TAG.text());
+            }
         } finally {
             connections.forEach(RawHttp2::close);
         }

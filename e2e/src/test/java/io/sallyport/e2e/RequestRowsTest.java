@@ -3,6 +3,7 @@ package io.sallyport.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.grpc.Status;
+import io.netty.handler.codec.http2.Http2Error;
 import io.sallyport.base.Reason;
 import io.sallyport.e2e.gateway.Sighting;
 import io.sallyport.e2e.support.Arena;
@@ -170,45 +171,76 @@ class RequestRowsTest {
         assertThat(outcome.inWords()).as("%s", outcome).isEqualTo(row.expected());
     }
 
-    /** What HTTP/2 itself forbids: Envoy says so in its own way, and nothing passes. */
+    /** What HTTP/2 itself forbids, or Envoy by itself: a reset where there is nothing else to say. */
     static Stream<Row> brokenRows() {
+        String reset = "reset " + Http2Error.PROTOCOL_ERROR.code();
+        String unknown = Reason.METHOD_UNKNOWN.statusCode() + ": " + Reason.METHOD_UNKNOWN.text();
         return Stream.of(
                 new Row(
                         "a header name in capitals",
-                        "",
+                        reset,
                         headers -> headers.add("X-Sandbox-Principal", "sandbox;id=\"beta-id\"")),
-                new Row("a header name with a space", "", headers -> headers.add("x-sandbox-principal ", "x")),
+                new Row("a header name with a space", reset, headers -> headers.add("x-sandbox-principal ", "x")),
                 new Row(
                         "a line break in a value",
-                        "",
+                        reset,
                         headers -> headers.add("x-a", "b\r\nx-sandbox-principal: beta-id")),
-                new Row("a connection header", "", headers -> headers.add("connection", "close")),
-                new Row("no path", "", headers -> headers.without(":path")),
-                new Row("two paths", "", headers -> headers.add(":path", Arena.OPEN_SHELL + "Health")),
+                new Row("a connection header", reset, headers -> headers.add("connection", "close")),
+                new Row("a transfer encoding", reset, headers -> headers.add("transfer-encoding", "chunked")),
+                new Row("another te than trailers", reset, headers -> headers.set("te", "gzip")),
+                new Row("no method", reset, headers -> headers.without(":method")),
+                new Row("no authority", reset, headers -> headers.without(":authority")),
+                new Row("no path", reset, headers -> headers.without(":path")),
+                new Row("two paths", reset, headers -> headers.add(":path", Arena.OPEN_SHELL + "Health")),
+                new Row(
+                        "a path that is an address",
+                        reset,
+                        headers -> headers.set(":path", "http://x" + Arena.GET_CONFIG)),
+                new Row(
+                        "a path without its slash",
+                        reset,
+                        headers -> headers.set(":path", Arena.GET_CONFIG.substring(1))),
+                new Row("the path *", reset, headers -> headers.set(":path", "*")),
+                new Row(
+                        "a fragment in the path",
+                        "INVALID_ARGUMENT: ",
+                        headers -> headers.set(":path", Arena.GET_CONFIG + "#a")),
                 new Row(
                         "an escaped slash in the path",
-                        "",
+                        "INVALID_ARGUMENT: ",
                         headers -> headers.set(":path", "/openshell.v1.OpenShell%2FGetSandboxConfig")),
                 new Row(
                         "an escaped backslash in the path",
-                        "",
+                        "INVALID_ARGUMENT: ",
                         headers -> headers.set(":path", "/openshell.v1.OpenShell%5CGetSandboxConfig")),
-                new Row("an unknown pseudo header", "", headers -> headers.add(":sandbox", "beta-id")),
+                new Row("an unknown pseudo header", reset, headers -> headers.add(":sandbox", "beta-id")),
                 new Row(
                         "CONNECT",
-                        "",
+                        unknown,
                         headers -> headers.set(":method", "CONNECT")
                                 .without(":path")
                                 .without(":scheme")),
-                new Row("CONNECT with a path", "", headers -> headers.set(":method", "CONNECT")),
+                new Row(
+                        "CONNECT to the gateway, without a credential",
+                        unknown,
+                        headers -> new Headers().set(":method", "CONNECT").set(":authority", "127.0.0.1:8080")),
+                new Row("CONNECT with a path", reset, headers -> headers.set(":method", "CONNECT")),
                 new Row(
                         "extended CONNECT for a WebSocket",
-                        "",
+                        reset,
                         headers -> headers.set(":method", "CONNECT")
                                 .set(":path", "/_ws_tunnel")
                                 .add(":protocol", "websocket")),
-                new Row("a content-length that is too short", "", headers -> headers.add("content-length", "1")),
-                new Row("an upgrade", "", headers -> headers.add("upgrade", "websocket")));
+                new Row(
+                        "extended CONNECT for UDP",
+                        reset,
+                        headers -> headers.set(":method", "CONNECT").add(":protocol", "connect-udp")),
+                new Row(
+                        "OPTIONS *",
+                        "UNIMPLEMENTED: ",
+                        headers -> headers.set(":method", "OPTIONS").set(":path", "*")),
+                new Row("a content-length that is too short", reset, headers -> headers.add("content-length", "1")),
+                new Row("an upgrade", reset, headers -> headers.add("upgrade", "websocket")));
     }
 
     @ParameterizedTest(name = "{0}")
@@ -216,7 +248,7 @@ class RequestRowsTest {
     void doesNotPass(Row row) {
         Outcome outcome = arena.unseen(() -> arena.call(
                 row.change().apply(good()), arena.configOf(arena.alpha().sandbox())));
-        assertThat(outcome.isOk()).as("%s", outcome).isFalse();
+        assertThat(outcome.inWords()).as("%s", outcome).isEqualTo(row.expected());
         assertThat(outcome.body()).doesNotContain("policy-of");
     }
 

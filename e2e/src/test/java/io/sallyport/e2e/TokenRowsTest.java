@@ -466,7 +466,7 @@ class TokenRowsTest {
         String token = arena.alpha().token();
         List<String> flipped = new ArrayList<>();
         for (int i = 0; i < token.length(); i++) {
-            for (int bit = 0; bit < 7; bit++) {
+            for (int bit = 0; bit < 8; bit++) {
                 flipped.add(token.substring(0, i) + (char) (token.charAt(i) ^ 1 << bit) + token.substring(i + 1));
             }
         }
@@ -485,11 +485,11 @@ class TokenRowsTest {
                     if (attempt.chars().anyMatch(c -> c < ' ' || c == 0x7f)) {
                         // No header may carry a control character; Envoy can only reset.
                         assertThat(outcome.isOk())
-                                .as("bit of character %s", i + k)
+                                .as("bit %s of character %s", (i + k) % 8, (i + k) / 8)
                                 .isFalse();
                     } else {
                         assertThat(outcome.status().map(Status::getCode))
-                                .as("bit %s of character %s: %s", (i + k) % 7, (i + k) / 7, outcome.inWords())
+                                .as("bit %s of character %s: %s", (i + k) % 8, (i + k) / 8, outcome.inWords())
                                 .contains(Status.Code.UNAUTHENTICATED);
                     }
                 }

@@ -5,6 +5,7 @@ import static io.sallyport.envoyconfig.Protos.uint32;
 import io.envoyproxy.envoy.config.accesslog.v3.AccessLogFilter;
 import io.envoyproxy.envoy.config.accesslog.v3.AndFilter;
 import io.envoyproxy.envoy.config.accesslog.v3.ComparisonFilter;
+import io.envoyproxy.envoy.config.accesslog.v3.HeaderFilter;
 import io.envoyproxy.envoy.config.accesslog.v3.OrFilter;
 import io.envoyproxy.envoy.config.accesslog.v3.ResponseFlagFilter;
 import io.envoyproxy.envoy.config.accesslog.v3.StatusCodeFilter;
@@ -12,8 +13,10 @@ import io.envoyproxy.envoy.config.core.v3.DataSource;
 import io.envoyproxy.envoy.config.core.v3.HeaderValue;
 import io.envoyproxy.envoy.config.core.v3.HeaderValueOption;
 import io.envoyproxy.envoy.config.core.v3.RuntimeUInt32;
+import io.envoyproxy.envoy.config.route.v3.HeaderMatcher;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.LocalReplyConfig;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.ResponseMapper;
+import io.envoyproxy.envoy.type.matcher.v3.StringMatcher;
 import io.grpc.Status.Code;
 import io.sallyport.base.Reason;
 import java.util.Arrays;
@@ -45,7 +48,13 @@ final class LocalReplies {
                         Reason.INTERNAL.text()))
                 // Every other denial by ext-authz: its own words, whatever the HTTP status.
                 .addMappers(ResponseMapper.newBuilder().setFilter(flags("UAEX")))
-                // Only PrincipalCheck says 403 itself: ext-authz's answer was none that ext-authz would give.
+                // Envoy refuses a tunnel before it looks for a route, with 403 and the connection's end.
+                .addMappers(mapper(
+                                and(status(ComparisonFilter.Op.EQ, 403), requestMethod("CONNECT")),
+                                Reason.METHOD_UNKNOWN.statusCode())
+                        .setStatusCode(uint32(404))
+                        .setBody(text(Reason.METHOD_UNKNOWN.text())))
+                // Otherwise only PrincipalCheck says 403 itself: ext-authz's answer was none that ext-authz would give.
                 .addMappers(outage(status(ComparisonFilter.Op.EQ, 403), Reason.INTERNAL.text()))
                 .addMappers(mapper(
                         or(status(ComparisonFilter.Op.EQ, 400), status(ComparisonFilter.Op.EQ, 415)),
@@ -82,6 +91,15 @@ final class LocalReplies {
 
     private static DataSource text(String text) {
         return DataSource.newBuilder().setInlineString(text).build();
+    }
+
+    private static AccessLogFilter requestMethod(String method) {
+        return AccessLogFilter.newBuilder()
+                .setHeaderFilter(HeaderFilter.newBuilder()
+                        .setHeader(HeaderMatcher.newBuilder()
+                                .setName(":method")
+                                .setStringMatch(StringMatcher.newBuilder().setExact(method))))
+                .build();
     }
 
     private static AccessLogFilter flags(String... flags) {

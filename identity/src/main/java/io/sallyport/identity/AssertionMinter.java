@@ -1,6 +1,7 @@
 package io.sallyport.identity;
 
 import io.sallyport.base.Derived;
+import io.sallyport.base.Json;
 import io.sallyport.identity.Ed25519Jws.Signers;
 import java.time.Duration;
 import java.time.Instant;
@@ -59,44 +60,48 @@ public final class AssertionMinter {
     public String mint(Assertion assertion) {
         long now = clock.instant().getEpochSecond();
         String payload = Json.object(json -> {
-            json.writeStringProperty("iss", gateway.assertionIssuer());
-            json.writeStringProperty("aud", gateway.assertionAudience());
+            json.name("iss").value(gateway.assertionIssuer());
+            json.name("aud").value(gateway.assertionAudience());
             switch (assertion.caller()) {
                 case Assertion.Caller.Sandbox(SandboxClaims token) -> {
-                    json.writeStringProperty("sub", GatewayId.subject(token.sandbox()));
-                    json.writeStringProperty("sandbox_id", token.sandbox().value());
-                    json.writeObjectPropertyStart("token");
-                    json.writeStringProperty("kid", token.keyId());
-                    json.writeNumberProperty("iat", token.issuedAt().getEpochSecond());
+                    json.name("sub").value(GatewayId.subject(token.sandbox()));
+                    json.name("sandbox_id").value(token.sandbox().value());
+                    json.name("token").beginObject();
+                    json.name("kid").value(token.keyId());
+                    json.name("iat").value(token.issuedAt().getEpochSecond());
                     // 0 as in the token itself: without end.
-                    json.writeNumberProperty(
-                            "exp",
-                            token.expiresAt().equals(Instant.MAX)
-                                    ? 0
-                                    : token.expiresAt().getEpochSecond());
-                    token.tokenId().ifPresent(id -> json.writeStringProperty("jti", id));
-                    token.lineage().ifPresent(lineage -> {
-                        json.writeStringProperty("lin", lineage.id());
-                        json.writeNumberProperty("gen", lineage.generation());
-                    });
-                    json.writeEndObject();
+                    json.name("exp")
+                            .value(
+                                    token.expiresAt().equals(Instant.MAX)
+                                            ? 0
+                                            : token.expiresAt().getEpochSecond());
+                    if (token.tokenId().isPresent()) {
+                        json.name("jti").value(token.tokenId().get());
+                    }
+                    if (token.lineage().isPresent()) {
+                        json.name("lin").value(token.lineage().get().id());
+                        json.name("gen").value(token.lineage().get().generation());
+                    }
+                    json.endObject();
                 }
                 case Assertion.Caller.Pod(Principal.ServiceAccount pod) -> {
-                    json.writeStringProperty("sub", GatewayId.subject(pod.sandbox()));
-                    json.writeStringProperty("sandbox_id", pod.sandbox().value());
-                    json.writeObjectPropertyStart("pod");
-                    json.writeStringProperty("namespace", pod.namespace());
-                    json.writeStringProperty("account", pod.account());
-                    json.writeStringProperty("name", pod.pod());
-                    json.writeStringProperty("uid", pod.podUid());
-                    pod.ownerUid().ifPresent(uid -> json.writeStringProperty("owner_uid", uid));
-                    json.writeEndObject();
+                    json.name("sub").value(GatewayId.subject(pod.sandbox()));
+                    json.name("sandbox_id").value(pod.sandbox().value());
+                    json.name("pod").beginObject();
+                    json.name("namespace").value(pod.namespace());
+                    json.name("account").value(pod.account());
+                    json.name("name").value(pod.pod());
+                    json.name("uid").value(pod.podUid());
+                    if (pod.ownerUid().isPresent()) {
+                        json.name("owner_uid").value(pod.ownerUid().get());
+                    }
+                    json.endObject();
                 }
-                case Assertion.Caller.ExtAuthz() -> json.writeStringProperty("sub", EXT_AUTHZ_SUBJECT);
+                case Assertion.Caller.ExtAuthz() -> json.name("sub").value(EXT_AUTHZ_SUBJECT);
             }
-            json.writeStringProperty("mth", assertion.method());
-            json.writeNumberProperty("iat", now);
-            json.writeNumberProperty("exp", now + lifetimeSeconds);
+            json.name("mth").value(assertion.method());
+            json.name("iat").value(now);
+            json.name("exp").value(now + lifetimeSeconds);
         });
         Signers keys = signers.get();
         String keyId = keys.active();

@@ -1,13 +1,14 @@
 package io.sallyport.identity;
 
 import com.nimbusds.jose.JOSEException;
-import com.nimbusds.jose.JWSObject;
+import com.nimbusds.jose.JWSAlgorithm;
+import com.nimbusds.jose.JWSHeader;
 import com.nimbusds.jose.JWSVerifier;
 import com.nimbusds.jose.util.Base64URL;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import io.sallyport.identity.StrictJson.Value;
-import java.text.ParseException;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.Map;
@@ -127,10 +128,18 @@ final class CompactJws {
         return header;
     }
 
+    /** Nimbus is given the header as it was read here, so that nobody reads it a second time, and in another way. */
     private boolean isSignedBy(JWSVerifier key) {
+        if (!(header.get("alg") instanceof Value.Text(String algorithm))) {
+            return false;
+        }
+        byte[] signingInput = (parts[0] + "." + parts[1]).getBytes(StandardCharsets.US_ASCII);
         try {
-            return new JWSObject(new Base64URL(parts[0]), new Base64URL(parts[1]), new Base64URL(parts[2])).verify(key);
-        } catch (ParseException | JOSEException | IllegalStateException e) {
+            return key.verify(
+                    new JWSHeader.Builder(JWSAlgorithm.parse(algorithm)).build(),
+                    signingInput,
+                    new Base64URL(parts[2]));
+        } catch (JOSEException | IllegalStateException e) {
             return false;
         }
     }

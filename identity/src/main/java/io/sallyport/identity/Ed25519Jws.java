@@ -1,11 +1,11 @@
 package io.sallyport.identity;
 
-import com.nimbusds.jose.JOSEObjectType;
 import com.nimbusds.jose.JWSAlgorithm;
 import com.nimbusds.jose.JWSHeader;
 import com.nimbusds.jose.JWSVerifier;
 import com.nimbusds.jose.crypto.impl.BaseJWSProvider;
 import com.nimbusds.jose.util.Base64URL;
+import io.sallyport.base.Json;
 import java.nio.charset.StandardCharsets;
 import java.security.PrivateKey;
 import java.security.PublicKey;
@@ -33,11 +33,12 @@ final class Ed25519Jws {
 
     /** What is signed (RFC 7515, section 5.1): a header of {@code alg}, {@code kid}, {@code typ}, a dot, the payload. */
     static String signingInput(String type, String keyId, String payload) {
-        JWSHeader header = new JWSHeader.Builder(JWSAlgorithm.EdDSA)
-                .keyID(keyId)
-                .type(new JOSEObjectType(type))
-                .build();
-        return header.toBase64URL() + "." + Base64URL.encode(payload);
+        String header = Json.object(json -> {
+            json.name("alg").value(JWSAlgorithm.EdDSA.getName());
+            json.name("kid").value(keyId);
+            json.name("typ").value(type);
+        });
+        return Base64URL.encode(header) + "." + Base64URL.encode(payload);
     }
 
     /** Private keys in the form that the provider works with fastest. */

@@ -112,7 +112,7 @@ record KeyFiles(Path directory, Layout layout, boolean isMountedSecret, List<Ent
      */
     static KeyFiles read(Path directory) throws IOException {
         if (!Files.isDirectory(directory)) {
-            throw new IOException(directory + ": is not a directory; make keys there with: " + remedy(directory));
+            throw new IOException(directory + ": is not a directory; make keys with: " + remedy(directory));
         }
         Path root = Files.isSymbolicLink(directory) ? directory.toRealPath() : directory;
         boolean mounted = Files.isSymbolicLink(root.resolve(MOUNTED));
@@ -156,7 +156,7 @@ record KeyFiles(Path directory, Layout layout, boolean isMountedSecret, List<Ent
                 keys.add(entry(folder, folder.getFileName().toString(), "", true));
             }
         } else {
-            throw new IOException(directory + ": holds no keys; make some with: " + remedy(directory));
+            throw new IOException(directory + ": holds no keys; remove it and make some with: " + remedy(directory));
         }
         return new KeyFiles(directory, layout, mounted, List.copyOf(keys), content(root.resolve(ACTIVE), false));
     }
@@ -228,7 +228,11 @@ record KeyFiles(Path directory, Layout layout, boolean isMountedSecret, List<Ent
         }
     }
 
-    static String remedy(Path directory) {
-        return "sallyport token-issuer keys generate " + directory;
+    /** The command makes two directories of keys, {@code jwt} and {@code assertion}, in the folder that it is given. */
+    private static String remedy(Path directory) {
+        Path absolute = directory.toAbsolutePath().normalize();
+        boolean oneOfTheTwo = absolute.endsWith("jwt") || absolute.endsWith("assertion");
+        return "sallyport token-issuer keys generate "
+                + (oneOfTheTwo ? absolute.getParent() : "DIR, and name DIR/jwt or DIR/assertion here");
     }
 }

@@ -1,6 +1,7 @@
 package io.sallyport.identity;
 
 import io.sallyport.base.Derived;
+import io.sallyport.base.Json;
 import io.sallyport.identity.Ed25519Jws.Signers;
 import java.time.Instant;
 import java.util.Optional;
@@ -59,17 +60,19 @@ public final class SandboxTokenMinter {
             throw new IllegalArgumentException("a minted token ends, and after it began");
         }
         String payload = Json.object(json -> {
-            json.writeStringProperty("iss", gateway.tokenIssuer());
-            json.writeStringProperty("aud", gateway.tokenIssuer());
-            json.writeStringProperty("sub", GatewayId.subject(claims.sandbox()));
-            json.writeStringProperty("sandbox_id", claims.sandbox().value());
-            json.writeNumberProperty("iat", claims.issuedAt().getEpochSecond());
-            json.writeNumberProperty("exp", claims.expiresAt().getEpochSecond());
-            claims.tokenId().ifPresent(id -> json.writeStringProperty("jti", id));
-            claims.lineage().ifPresent(lineage -> {
-                json.writeStringProperty("lin", lineage.id());
-                json.writeNumberProperty("gen", lineage.generation());
-            });
+            json.name("iss").value(gateway.tokenIssuer());
+            json.name("aud").value(gateway.tokenIssuer());
+            json.name("sub").value(GatewayId.subject(claims.sandbox()));
+            json.name("sandbox_id").value(claims.sandbox().value());
+            json.name("iat").value(claims.issuedAt().getEpochSecond());
+            json.name("exp").value(claims.expiresAt().getEpochSecond());
+            if (claims.tokenId().isPresent()) {
+                json.name("jti").value(claims.tokenId().get());
+            }
+            if (claims.lineage().isPresent()) {
+                json.name("lin").value(claims.lineage().get().id());
+                json.name("gen").value(claims.lineage().get().generation());
+            }
         });
         return Ed25519Jws.signingInput("JWT", claims.keyId(), payload);
     }

@@ -1,36 +1,28 @@
 package io.sallyport.identity;
 
+import com.google.gson.Strictness;
+import com.google.gson.stream.JsonReader;
+import com.google.gson.stream.JsonToken;
+import com.google.gson.stream.MalformedJsonException;
+import java.io.IOException;
+import java.io.StringReader;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
-import tools.jackson.core.JacksonException;
-import tools.jackson.core.JsonParser;
-import tools.jackson.core.JsonToken;
-import tools.jackson.core.ObjectReadContext;
-import tools.jackson.core.StreamReadConstraints;
-import tools.jackson.core.StreamReadFeature;
-import tools.jackson.core.json.JsonFactory;
 
 /**
  * Reads a JSON object in the one way every reader would (RFC 8259, I-JSON): valid UTF-8, no member twice at any depth,
- * nothing after the object.
+ * nothing before the object or after it.
  *
  * <p>Only what tokens are made of is kept: texts, whole numbers, objects. Any other value is remembered as
  * {@link Value.Other}, so that a claim of the wrong type is never mistaken for a missing one.
  */
 final class StrictJson {
-    private static final JsonFactory JSON = JsonFactory.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .streamReadConstraints(StreamReadConstraints.builder()
-                    .maxNestingDepth(8)
-                    .maxNumberLength(32)
-                    .maxStringLength(8192)
-                    .maxNameLength(1024)
-                    .build())
-            .build();
+    /** Objects and lists within each other. */
+    private static final int MAX_DEPTH = 8;
 
     private StrictJson() {}
 
@@ -58,40 +50,58 @@ final class StrictJson {
         } catch (CharacterCodingException e) {
             return Optional.empty();
         }
-        try (JsonParser json = JSON.createParser(ObjectReadContext.empty(), text)) {
-            if (json.nextToken() != JsonToken.START_OBJECT) {
-                return Optional.empty();
-            }
+        // The reader skips a byte order mark and blanks; a token begins with its object.
+        if (!text.startsWith("{")) {
+            return Optional.empty();
+        }
+        try (JsonReader json = new JsonReader(new StringReader(text))) {
+            json.setStrictness(Strictness.STRICT);
+            json.setNestingLimit(MAX_DEPTH);
             Map<String, Value> members = members(json);
-            return json.nextToken() == null ? Optional.of(members) : Optional.empty();
-        } catch (JacksonException e) {
+            return json.peek() == JsonToken.END_DOCUMENT ? Optional.of(members) : Optional.empty();
+        } catch (IOException e) {
             return Optional.empty();
         }
     }
 
-    private static Map<String, Value> members(JsonParser json) {
+    private static Map<String, Value> members(JsonReader json) throws IOException {
         Map<String, Value> members = new HashMap<>();
-        while (json.nextToken() == JsonToken.PROPERTY_NAME) {
-            String name = json.currentName();
-            members.put(name, value(json, json.nextToken()));
+        json.beginObject();
+        while (json.hasNext()) {
+            if (members.put(json.nextName(), value(json)) != null) {
+                throw new MalformedJsonException("a member comes twice");
+            }
         }
+        json.endObject();
         return members;
     }
 
-    private static Value value(JsonParser json, JsonToken token) {
-        return switch (token) {
-            case VALUE_STRING -> new Value.Text(json.getString());
-            case VALUE_NUMBER_INT ->
-                switch (json.getNumberType()) {
-                    case INT, LONG -> new Value.Whole(json.getLongValue());
-                    default -> new Value.Other();
-                };
-            case START_OBJECT -> new Value.Nested(members(json));
-            case START_ARRAY -> {
-                json.skipChildren();
+    private static Value value(JsonReader json) throws IOException {
+        return switch (json.peek()) {
+            case STRING -> new Value.Text(json.nextString());
+            case NUMBER -> number(json.nextString());
+            case BEGIN_OBJECT -> new Value.Nested(members(json));
+            case BEGIN_ARRAY -> {
+                json.beginArray();
+                while (json.hasNext()) {
+                    // Looked at, since a member may come twice in there.
+                    var _ = value(json);
+                }
+                json.endArray();
                 yield new Value.Other();
             }
-            default -> new Value.Other();
+            default -> {
+                json.skipValue();
+                yield new Value.Other();
+            }
         };
+    }
+
+    private static Value number(String text) {
+        try {
+            return new Value.Whole(Long.parseLong(text));
+        } catch (NumberFormatException e) {
+            return new Value.Other();
+        }
     }
 }

@@ -309,10 +309,13 @@ class KeyDirectoryTest {
     void noKeysAtAll() throws Exception {
         Path empty = Files.createDirectory(temp.resolve("empty"));
 
-        assertRefused(() -> KeyDirectory.readPublic(empty), "holds no keys", "keys generate " + empty);
-        assertRefused(() -> KeyDirectory.readSigning(empty), "holds no keys", "keys generate " + empty);
-        Path missing = temp.resolve("missing");
-        assertRefused(() -> KeyDirectory.readPublic(missing), "is not a directory", "keys generate " + missing);
+        String remedy = "keys generate DIR, and name DIR/jwt or DIR/assertion here";
+        assertRefused(() -> KeyDirectory.readPublic(empty), "holds no keys", remedy);
+        assertRefused(() -> KeyDirectory.readSigning(empty), "holds no keys", remedy);
+        assertRefused(() -> KeyDirectory.readPublic(temp.resolve("missing")), "is not a directory", remedy);
+        Path keys = temp.resolve("keys");
+        assertRefused(
+                () -> KeyDirectory.readPublic(keys.resolve("jwt")), "is not a directory", "keys generate " + keys);
     }
 
     @Test

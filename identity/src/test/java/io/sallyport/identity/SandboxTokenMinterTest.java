@@ -36,7 +36,7 @@ class SandboxTokenMinterTest {
         assertThat(minter.keyId()).isEqualTo(keyId);
         assertThat(minter.mint(claims)).isEqualTo(token);
         assertThat(decode(token.split("\\.", -1)[0]))
-                .isEqualTo("{\"kid\":\"" + keyId + "\",\"typ\":\"JWT\",\"alg\":\"EdDSA\"}");
+                .isEqualTo("{\"alg\":\"EdDSA\",\"kid\":\"" + keyId + "\",\"typ\":\"JWT\"}");
         assertThat(decode(token.split("\\.", -1)[1]))
                 .isEqualTo("{\"iss\":\"openshell-gateway:local\",\"aud\":\"openshell-gateway:local\","
                         + "\"sub\":\"spiffe://openshell/sandbox/alpha\",\"sandbox_id\":\"alpha\","

@@ -1,5 +1,11 @@
 package io.sallyport.agent;
 
+import com.google.gson.Strictness;
+import com.google.gson.stream.JsonReader;
+import com.google.gson.stream.JsonToken;
+import java.io.IOException;
+import java.io.Reader;
+import java.io.StringReader;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -7,11 +13,7 @@ import java.time.Instant;
 import java.util.Base64;
 import java.util.HexFormat;
 import java.util.Optional;
-import tools.jackson.core.JacksonException;
-import tools.jackson.core.JsonParser;
-import tools.jackson.core.JsonToken;
-import tools.jackson.core.ObjectReadContext;
-import tools.jackson.core.json.JsonFactory;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a token says of itself, for people to look at. Nothing of it has been verified.
@@ -23,8 +25,6 @@ import tools.jackson.core.json.JsonFactory;
  */
 record UnverifiedToken(
         Optional<String> subject, Optional<String> sandboxId, Optional<Instant> expiresAt, long generation) {
-    private static final JsonFactory JSON = new JsonFactory();
-
     /** {@code sha256:} and the token's SHA-256 in hex: tells tokens apart and gives none away. */
     static String fingerprint(String token) {
         try {
@@ -45,23 +45,20 @@ record UnverifiedToken(
         String sandboxId = null;
         long expiry = 0;
         long generation = 0;
-        try (JsonParser json = JSON.createParser(
-                ObjectReadContext.empty(), Base64.getUrlDecoder().decode(parts[1]))) {
-            if (json.nextToken() != JsonToken.START_OBJECT) {
-                return Optional.empty();
-            }
-            while (json.nextToken() == JsonToken.PROPERTY_NAME) {
-                String name = json.currentName();
-                JsonToken value = json.nextToken();
-                switch (name) {
-                    case "sub" -> subject = value == JsonToken.VALUE_STRING ? json.getString() : null;
-                    case "sandbox_id" -> sandboxId = value == JsonToken.VALUE_STRING ? json.getString() : null;
-                    case "exp" -> expiry = value == JsonToken.VALUE_NUMBER_INT ? json.getLongValue() : 0;
-                    case "gen" -> generation = value == JsonToken.VALUE_NUMBER_INT ? json.getLongValue() : 0;
-                    default -> json.skipChildren();
+        try (JsonReader json = new JsonReader(payload(parts[1]))) {
+            json.setStrictness(Strictness.STRICT);
+            json.beginObject();
+            while (json.hasNext()) {
+                switch (json.nextName()) {
+                    case "sub" -> subject = text(json);
+                    case "sandbox_id" -> sandboxId = text(json);
+                    case "exp" -> expiry = whole(json);
+                    case "gen" -> generation = whole(json);
+                    default -> json.skipValue();
                 }
             }
-        } catch (IllegalArgumentException | JacksonException e) {
+            json.endObject();
+        } catch (IllegalArgumentException | IllegalStateException | IOException e) {
             return Optional.empty();
         }
         boolean ends = expiry > 0 && expiry <= 253_402_300_799L;
@@ -70,5 +67,31 @@ record UnverifiedToken(
                 Optional.ofNullable(sandboxId),
                 ends ? Optional.of(Instant.ofEpochSecond(expiry)) : Optional.empty(),
                 generation));
+    }
+
+    private static Reader payload(String part) {
+        return new StringReader(new String(Base64.getUrlDecoder().decode(part), StandardCharsets.UTF_8));
+    }
+
+    /** A text; null for anything else. */
+    private static @Nullable String text(JsonReader json) throws IOException {
+        if (json.peek() == JsonToken.STRING) {
+            return json.nextString();
+        }
+        json.skipValue();
+        return null;
+    }
+
+    /** A whole number of 64 bits; 0 for anything else. */
+    private static long whole(JsonReader json) throws IOException {
+        if (json.peek() != JsonToken.NUMBER) {
+            json.skipValue();
+            return 0;
+        }
+        try {
+            return Long.parseLong(json.nextString());
+        } catch (NumberFormatException e) {
+            return 0;
+        }
     }
 }

@@ -1,14 +1,15 @@
 package io.sallyport.base.audit;
 
 import io.grpc.Status;
+import io.sallyport.base.Json;
 import io.sallyport.base.Reason;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.nio.channels.SeekableByteChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -20,9 +21,6 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.core.JsonGenerator;
-import tools.jackson.core.ObjectWriteContext;
-import tools.jackson.core.json.JsonFactory;
 
 /**
  * Appends one JSON line per event to a file, from a thread of its own.
@@ -36,7 +34,6 @@ public final class AuditLog implements Audit, AutoCloseable {
     private static final int QUEUE = 16_384;
     private static final int BATCH = 512;
     private static final long COMPLAIN_EVERY_NANOS = TimeUnit.SECONDS.toNanos(30);
-    private static final JsonFactory JSON = new JsonFactory();
 
     /** Opens the sink anew for each attempt after a failure. */
     @FunctionalInterface
@@ -149,14 +146,14 @@ public final class AuditLog implements Audit, AutoCloseable {
     private void write(List<AuditEvent> batch) {
         long lostBefore = lost.getAndSet(0);
         try {
-            ByteArrayOutputStream lines = new ByteArrayOutputStream(batch.size() * 256);
+            StringBuilder lines = new StringBuilder(batch.size() * 256);
             for (int i = 0; i < batch.size(); i++) {
-                writeLine(batch.get(i), i == 0 ? lostBefore : 0, lines);
+                lines.append(line(batch.get(i), i == 0 ? lostBefore : 0)).append('\n');
             }
             if (out == null) {
                 out = sink.open();
             }
-            lines.writeTo(out);
+            out.write(lines.toString().getBytes(StandardCharsets.UTF_8));
             out.flush();
         } catch (IOException | RuntimeException e) {
             lost.addAndGet(lostBefore + batch.size());
@@ -189,33 +186,30 @@ public final class AuditLog implements Audit, AutoCloseable {
         }
     }
 
-    private void writeLine(AuditEvent event, long lostBefore, ByteArrayOutputStream lines) {
-        try (JsonGenerator json = JSON.createGenerator(ObjectWriteContext.empty(), lines)) {
-            json.writeStartObject();
-            json.writeStringProperty("at", event.at().toString());
-            json.writeStringProperty("program", program);
-            boolean refused = event.reason().statusCode() != Status.Code.OK;
-            json.writeStringProperty("event", refused ? "refused" : whatWasDone(event.reason()));
-            json.writeStringProperty("reason", event.reason().code());
-            json.writeStringProperty("status", event.reason().statusCode().name());
-            json.writeStringProperty("principal", event.principal());
-            json.writeStringProperty("method", event.method());
+    private String line(AuditEvent event, long lostBefore) {
+        boolean refused = event.reason().statusCode() != Status.Code.OK;
+        return Json.object(json -> {
+            json.name("at").value(event.at().toString());
+            json.name("program").value(program);
+            json.name("event").value(refused ? "refused" : whatWasDone(event.reason()));
+            json.name("reason").value(event.reason().code());
+            json.name("status").value(event.reason().statusCode().name());
+            json.name("principal").value(event.principal());
+            json.name("method").value(event.method());
             if (event.sandboxAsked() != null) {
-                json.writeStringProperty("sandbox_asked", event.sandboxAsked());
+                json.name("sandbox_asked").value(event.sandboxAsked());
             }
             if (event.requestId() != null) {
-                json.writeStringProperty("request_id", event.requestId());
+                json.name("request_id").value(event.requestId());
             }
-            json.writeNumberProperty("latency_us", event.latencyNanos() / 1000);
+            json.name("latency_us").value(event.latencyNanos() / 1000);
             if (!event.detail().isEmpty()) {
-                json.writeStringProperty("detail", event.detail());
+                json.name("detail").value(event.detail());
             }
             if (lostBefore > 0) {
-                json.writeNumberProperty("lost_before", lostBefore);
+                json.name("lost_before").value(lostBefore);
             }
-            json.writeEndObject();
-        }
-        lines.write('\n');
+        });
     }
 
     private static String whatWasDone(Reason reason) {

@@ -2,10 +2,14 @@ package io.sallyport.base.audit;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.gson.Strictness;
+import com.google.gson.stream.JsonReader;
+import com.google.gson.stream.JsonToken;
 import io.sallyport.base.Reason;
 import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.StringReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -19,9 +23,6 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import tools.jackson.core.JsonParser;
-import tools.jackson.core.ObjectReadContext;
-import tools.jackson.core.json.JsonFactory;
 
 @Timeout(60)
 class AuditLogTest {
@@ -39,12 +40,12 @@ class AuditLogTest {
     }
 
     /** Every line that is not empty is whole JSON on its own. */
-    private static void assertJson(List<String> lines) {
+    private static void assertJson(List<String> lines) throws IOException {
         for (String line : lines) {
-            try (JsonParser json = new JsonFactory().createParser(ObjectReadContext.empty(), line)) {
-                json.nextToken();
-                json.skipChildren();
-                assertThat(json.nextToken()).isNull();
+            try (JsonReader json = new JsonReader(new StringReader(line))) {
+                json.setStrictness(Strictness.STRICT);
+                json.skipValue();
+                assertThat(json.peek()).isEqualTo(JsonToken.END_DOCUMENT);
             }
         }
     }
@@ -212,7 +213,7 @@ class AuditLogTest {
 
         assertThat(lines()).hasSize(3);
         assertJson(lines());
-        assertThat(lines().get(0)).contains("/s/\\uD800");
+        assertThat(lines().get(0)).contains("/s/?");
     }
 
     /** The writer works on its own; what it has done is seen in the count. */

@@ -10,6 +10,7 @@ import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.handler.codec.http2.Http2Connection;
+import io.netty.handler.codec.http2.Http2Exception;
 import io.netty.handler.codec.http2.Http2FrameCodec;
 import io.netty.handler.codec.http2.Http2FrameCodecBuilder;
 import io.netty.handler.codec.http2.Http2MultiplexHandler;
@@ -19,6 +20,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
@@ -66,7 +68,8 @@ final class ReferenceGateway implements AutoCloseable {
                                                 stream.pipeline()
                                                         .addLast(new StreamHandler(log, callers, answers, doors));
                                             }
-                                        }));
+                                        }),
+                                        new Nonsense());
                     }
                 })
                 .bind(new InetSocketAddress(loopback, port))
@@ -103,6 +106,18 @@ final class ReferenceGateway implements AutoCloseable {
                     context.pipeline().get(Http2FrameCodec.class).connection();
             connection.local().flowController().incrementWindowSize(connection.connectionStream(), CONNECTION_WINDOW);
             super.channelActive(context);
+        }
+    }
+
+    /** What is no HTTP/2, or no stream of it, has arrived all the same. */
+    private final class Nonsense extends ChannelInboundHandlerAdapter {
+        @Override
+        public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+            if (cause instanceof Http2Exception) {
+                log.open(List.of(new Sighting.Header("nonsense", String.valueOf(cause.getMessage()))))
+                        .end(Sighting.End.RESET);
+            }
+            var _ = context.close();
         }
     }
 

@@ -25,8 +25,10 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -59,6 +61,7 @@ public final class RunMain implements Callable<Integer> {
     @Option(
             names = "--port",
             paramLabel = "N",
+            converter = PortConverter.class,
             defaultValue = "8080",
             description = "Where Envoy listens on 127.0.0.1 (default: 8080; 0: any).")
     private int port;
@@ -66,6 +69,7 @@ public final class RunMain implements Callable<Integer> {
     @Option(
             names = "--http-port",
             paramLabel = "N",
+            converter = PortConverter.class,
             defaultValue = "8081",
             description = "Where the issuer serves its public keys on 127.0.0.1 (default: 8081; 0: any).")
     private int httpPort;
@@ -73,6 +77,7 @@ public final class RunMain implements Callable<Integer> {
     @Option(
             names = "--gateway-port",
             paramLabel = "N",
+            converter = PortConverter.class,
             defaultValue = "0",
             description = "Where the reference gateway listens on 127.0.0.1 (default: any).")
     private int gatewayPort;
@@ -101,7 +106,7 @@ public final class RunMain implements Callable<Integer> {
         int code = new CommandLine(new RunMain(out))
                 .registerConverter(Generation.class, Generation::parse)
                 .setParameterExceptionHandler(RunMain::badUsage)
-                .setExecutionExceptionHandler(RunMain::failed)
+                .setExecutionExceptionHandler(RunMain.failed(goingDown()))
                 .execute(args);
         System.exit(code);
     }
@@ -111,12 +116,36 @@ public final class RunMain implements Callable<Integer> {
         return 2;
     }
 
-    private static int failed(Exception e, CommandLine command, CommandLine.ParseResult result) throws Exception {
-        if (e instanceof StackException) {
-            command.getErr().println("\n" + e.getMessage());
-            return 1;
+    /** Counted down when this program has been told to stop. */
+    private static CountDownLatch goingDown() {
+        CountDownLatch told = new CountDownLatch(1);
+        Runtime.getRuntime().addShutdownHook(new Thread(told::countDown, "told to stop"));
+        return told;
+    }
+
+    private static CommandLine.IExecutionExceptionHandler failed(CountDownLatch goingDown) {
+        return (e, command, result) -> {
+            // A terminal's Ctrl-C goes to the parts as well: that they end then is no failure to report.
+            if (goingDown.await(500, TimeUnit.MILLISECONDS)) {
+                return 1;
+            }
+            if (e instanceof StackException) {
+                command.getErr().println("\n" + e.getMessage());
+                return 1;
+            }
+            throw e;
+        };
+    }
+
+    /** A port, or 0. */
+    static final class PortConverter implements CommandLine.ITypeConverter<Integer> {
+        @Override
+        public Integer convert(String text) {
+            if (text.matches("\\d{1,5}") && Integer.parseInt(text) <= 65_535) {
+                return Integer.parseInt(text);
+            }
+            throw new CommandLine.TypeConversionException("expected a port, 0 to 65535, found \"" + text + '"');
         }
-        throw e;
     }
 
     @Override

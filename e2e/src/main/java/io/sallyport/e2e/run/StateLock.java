@@ -34,12 +34,13 @@ final class StateLock implements AutoCloseable {
             }
             if (lock == null) {
                 channel.close();
-                throw new StackException(
-                        "another ./run is using " + state + "; stop it first (Ctrl-C there), or use another checkout");
+                throw new StackException("another ./run is using " + state
+                        + "; stop it first (Ctrl-C there), or use another folder with --state DIR");
             }
             return new StateLock(channel);
         } catch (IOException e) {
-            throw new StackException("cannot lock " + state.resolve("lock") + ": " + e.getMessage(), e);
+            throw new StackException(
+                    "the state folder " + state + " cannot be used (" + e + "); choose another with --state DIR", e);
         }
     }
 

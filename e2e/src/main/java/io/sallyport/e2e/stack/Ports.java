@@ -5,7 +5,12 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+<<<<<<< HEAD
 import java.util.concurrent.ThreadLocalRandom;
+=======
+import java.util.HashMap;
+import java.util.Map;
+>>>>>>> main
 import java.util.concurrent.locks.LockSupport;
 
 /** Loopback ports. */
@@ -33,22 +38,34 @@ public final class Ports {
         }
     }
 
-    /**
-     * Says so when somebody else has the port.
-     *
-     * @param option how a user chooses another one, such as {@code --port}
-     */
-    static void requireFree(int port, String option) {
+    /** Says so when somebody else has a port that was asked for by its number, or two parts would have the same. */
+    static void requireFree(StackOptions options) {
+        Map<Integer, String> asked = new HashMap<>();
+        requireFree(options.port(), "--port", asked);
+        requireFree(options.gatewayPort(), "--gateway-port", asked);
+        requireFree(options.httpPort(), "--http-port", asked);
+    }
+
+    /** @param option how a user chooses another one, such as {@code --port} */
+    private static void requireFree(int port, String option, Map<Integer, String> asked) {
         if (port == 0) {
             return;
+        }
+        String other = asked.put(port, option);
+        if (other != null) {
+            throw new StackException("port " + port + " is asked for by " + other + " and by " + option
+                    + "; choose another for one of them");
         }
         try (ServerSocket socket = new ServerSocket()) {
             socket.setReuseAddress(true);
             socket.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 1);
         } catch (IOException e) {
+            // A port below 1024 may be free and yet not ours to have.
+            String why = e.getMessage() != null && e.getMessage().contains("Permission denied")
+                    ? "may not be used by this user"
+                    : "is taken by another program";
             throw new StackException(
-                    "port " + port + " on 127.0.0.1 is taken by another program; choose another with " + option + " N",
-                    e);
+                    "port " + port + " on 127.0.0.1 " + why + "; choose another with " + option + " N", e);
         }
     }
 

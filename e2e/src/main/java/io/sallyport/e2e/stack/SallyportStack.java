@@ -45,6 +45,7 @@ public final class SallyportStack implements AutoCloseable {
     private final int httpPort;
     private final Map<Part, Child> children = new EnumMap<>(Part.class);
     private final Registry registry;
+    private final ProcessFile processes;
     private final Thread stopAtExit = new Thread(this::stopChildren, "stop the stack");
     private volatile @Nullable GatewayView gateway;
 
@@ -58,6 +59,7 @@ public final class SallyportStack implements AutoCloseable {
         gatewayPort = Ports.choose(options.gatewayPort());
         httpPort = Ports.choose(options.httpPort());
         registry = new Registry(new Endpoint.Unix(layout.socket("registry")));
+        processes = ProcessFile.in(options.state());
         Runtime.getRuntime().addShutdownHook(stopAtExit);
     }
 
@@ -68,9 +70,9 @@ public final class SallyportStack implements AutoCloseable {
      * @throws StackException naming the part that did not start, with the last lines of its log; nothing is left running
      */
     public static SallyportStack start(StackOptions options, Consumer<String> progress) {
-        Ports.requireFree(options.port(), "--port");
-        Ports.requireFree(options.gatewayPort(), "--gateway-port");
-        Ports.requireFree(options.httpPort(), "--http-port");
+        // First, so that a port which our own forgotten Envoy still holds does not count as somebody else's.
+        ProcessFile.in(options.state()).stopLeftovers();
+        Ports.requireFree(options);
         for (int attempt = 1; ; attempt++) {
             SallyportStack stack = new SallyportStack(options, Layout.prepare(options.state()));
             try {
@@ -89,7 +91,6 @@ public final class SallyportStack implements AutoCloseable {
 
     /** Starts the parts side by side; Envoy's settings are made meanwhile. */
     private void startParts(Consumer<String> progress) {
-        stopLeftovers();
         makeKeys();
         try (ExecutorService tasks = Executors.newVirtualThreadPerTaskExecutor()) {
             progress.accept("starting the token issuer, ext-authz and the reference gateway");
@@ -97,7 +98,6 @@ public final class SallyportStack implements AutoCloseable {
                     .filter(options.parts()::contains)
                     .toList();
             servers.forEach(this::launch);
-            rememberChildren();
             CompletableFuture<?> envoy = options.parts().contains(Part.ENVOY)
                     ? CompletableFuture.runAsync(this::generateEnvoyConfiguration, tasks)
                             .thenRun(() -> progress.accept("starting Envoy"))
@@ -105,7 +105,6 @@ public final class SallyportStack implements AutoCloseable {
                     : CompletableFuture.completedFuture(null);
             servers.forEach(this::awaitReady);
             envoy.join();
-            rememberChildren();
         } catch (CompletionException e) {
             throw e.getCause() instanceof StackException known ? known : e;
         }
@@ -304,7 +303,7 @@ public final class SallyportStack implements AutoCloseable {
             }
         }
         try {
-            Files.deleteIfExists(processFile());
+            processes.delete();
             if (layout.socketsAreTemporary()) {
                 Folders.delete(layout.sockets());
             }
@@ -339,6 +338,7 @@ public final class SallyportStack implements AutoCloseable {
                     part,
                     Child.start(
                             part.spelling(), command, options.environment(part), layout.log(part), part.readyMark()));
+            processes.write(children.values());
         }
     }
 
@@ -382,6 +382,8 @@ public final class SallyportStack implements AutoCloseable {
     private List<String> gatewayCommand() {
         List<String> command = new ArrayList<>(java());
         command.addAll(List.of(
+                // Read by nobody but the next start, which looks for children that were left behind.
+                "-Dsallyport.state=" + layout.state() + "/",
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
                 "--enable-native-access=ALL-UNNAMED",
@@ -495,8 +497,7 @@ public final class SallyportStack implements AutoCloseable {
                 KeyDirectory.generate(layout.assertionKeys());
             }
             Path active = layout.tokenKeys()
-                    .resolve(Files.readString(layout.tokenKeys().resolve("active"))
-                            .strip());
+                    .resolve(KeyDirectory.readSigning(layout.tokenKeys()).keyId());
             Files.createDirectories(layout.gatewayKey());
             for (String file : List.of("public.pem", "kid")) {
                 Files.copy(
@@ -505,53 +506,5 @@ public final class SallyportStack implements AutoCloseable {
         } catch (IOException e) {
             throw new StackException("the keys in " + layout.keys() + " cannot be made or read: " + e.getMessage(), e);
         }
-    }
-
-    private Path processFile() {
-        return layout.state().resolve("processes");
-    }
-
-    /** Writes down who our children are, so that the next start can end those that a SIGKILL of ours left behind. */
-    private void rememberChildren() {
-        synchronized (children) {
-            try {
-                Files.write(
-                        processFile(),
-                        children.values().stream()
-                                .map(child -> Long.toString(child.pid()))
-                                .toList());
-            } catch (IOException e) {
-                throw new StackException("cannot write " + processFile(), e);
-            }
-        }
-    }
-
-    private void stopLeftovers() {
-        if (!Files.exists(processFile())) {
-            return;
-        }
-        try (Stream<String> lines = Files.lines(processFile())) {
-            List<ProcessHandle> left = lines.filter(line -> line.matches("\\d{1,9}"))
-                    .flatMap(line -> ProcessHandle.of(Long.parseLong(line)).stream())
-                    .filter(this::isOurs)
-                    .collect(Collectors.toList());
-            for (ProcessHandle handle : left) {
-                handle.destroyForcibly();
-            }
-            for (ProcessHandle handle : left) {
-                handle.onExit().join();
-            }
-        } catch (IOException e) {
-            throw new StackException("cannot read " + processFile(), e);
-        }
-    }
-
-    /** A process id may belong to somebody else by now; ours name this state folder in their command. */
-    private boolean isOurs(ProcessHandle handle) {
-        return handle.info()
-                .commandLine()
-                .filter(command -> command.contains(layout.state() + "/")
-                        || command.contains(ReferenceGatewayMain.class.getName()))
-                .isPresent();
     }
 }

@@ -184,7 +184,9 @@ public final class Arena implements AutoCloseable {
         assertThat(fence.isOk())
                 .as("a good call passes after the attack: %s", fence)
                 .isTrue();
+        long count = stack.gateway().count();
         List<Sighting> seen = stack.gateway().since(before);
+        assertThat(seen).as("all that came is in the record").hasSizeGreaterThanOrEqualTo((int) (count - before));
         assertThat(seen)
                 .as("the good call was seen")
                 .anyMatch(each -> each.header(FENCE).equals(java.util.Optional.of(mark)));

@@ -1,27 +1,28 @@
 package io.sallyport.issuer.cli;
 
+import com.google.gson.Strictness;
+import com.google.gson.stream.JsonReader;
+import com.google.gson.stream.JsonToken;
+import com.google.gson.stream.JsonWriter;
+import com.google.gson.stream.MalformedJsonException;
 import io.sallyport.identity.Digests;
+import java.io.IOException;
+import java.io.StringReader;
 import java.io.StringWriter;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.Base64;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.core.JacksonException;
-import tools.jackson.core.JsonGenerator;
-import tools.jackson.core.JsonParser;
-import tools.jackson.core.JsonToken;
-import tools.jackson.core.ObjectReadContext;
-import tools.jackson.core.ObjectWriteContext;
-import tools.jackson.core.PrettyPrinter;
-import tools.jackson.core.StreamReadFeature;
-import tools.jackson.core.json.JsonFactory;
-import tools.jackson.core.json.JsonWriteFeature;
-import tools.jackson.core.util.DefaultPrettyPrinter;
 
 /**
  * What a token says of itself. Nothing here is verified, and nothing here decides about access: it serves operators'
@@ -30,12 +31,6 @@ import tools.jackson.core.util.DefaultPrettyPrinter;
 final class TokenText {
     /** Longest text that is looked at, in characters. */
     static final int MAX_LENGTH = 64 * 1024;
-
-    private static final JsonFactory JSON = JsonFactory.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            // A claim may hold anything; nothing but ASCII reaches a terminal.
-            .enable(JsonWriteFeature.ESCAPE_NON_ASCII)
-            .build();
 
     private final String text;
     private final String header;
@@ -62,7 +57,7 @@ final class TokenText {
             scan(header);
             Base64.getUrlDecoder().decode(parts[2]);
             return Optional.of(new TokenText(token, header, claims, scan(claims)));
-        } catch (IllegalArgumentException | JacksonException e) {
+        } catch (IllegalArgumentException | IllegalStateException | IOException e) {
             return Optional.empty();
         }
     }
@@ -86,28 +81,38 @@ final class TokenText {
     /** Header and claims as JSON, with the times in words, marked as unverified. Never the signature. */
     String toJson() {
         StringWriter text = new StringWriter();
-        try (JsonGenerator json = JSON.createGenerator(
-                new ObjectWriteContext.Base() {
-                    @Override
-                    public PrettyPrinter getPrettyPrinter() {
-                        return new DefaultPrettyPrinter();
-                    }
-                },
-                text)) {
-            json.writeStartObject();
-            json.writeStringProperty("verification", "UNVERIFIED");
-            json.writeName("header");
+        try (JsonWriter json = new JsonWriter(text)) {
+            json.setIndent("  ");
+            json.beginObject();
+            json.name("verification").value("UNVERIFIED");
+            json.name("header");
             copy(header, json);
-            json.writeName("claims");
+            json.name("claims");
             copy(claims, json);
             for (String name : new String[] {"iat", "exp"}) {
                 if (texts.containsKey(name)) {
-                    json.writeStringProperty(name.equals("iat") ? "issued" : "expires", time(texts.get(name)));
+                    json.name(name.equals("iat") ? "issued" : "expires").value(time(texts.get(name)));
                 }
             }
-            json.writeEndObject();
+            json.endObject();
+        } catch (IOException e) {
+            throw new UncheckedIOException("text in memory, which was read before", e);
         }
-        return text.toString();
+        return ascii(text.toString());
+    }
+
+    /** A claim may hold anything; nothing but ASCII reaches a terminal. Only within texts can there be anything else. */
+    private static String ascii(String json) {
+        StringBuilder ascii = new StringBuilder(json.length());
+        for (int i = 0; i < json.length(); i++) {
+            char next = json.charAt(i);
+            if (next < 0x7F) {
+                ascii.append(next);
+            } else {
+                ascii.append(String.format("\\u%04x", (int) next));
+            }
+        }
+        return ascii.toString();
     }
 
     private static String time(@Nullable String seconds) {
@@ -123,34 +128,92 @@ final class TokenText {
         return new String(Base64.getUrlDecoder().decode(part), StandardCharsets.UTF_8);
     }
 
-    private static void copy(String object, JsonGenerator json) {
-        try (JsonParser parser = JSON.createParser(ObjectReadContext.empty(), object)) {
-            parser.nextToken();
-            json.copyCurrentStructure(parser);
+    private static JsonReader reader(String object) {
+        JsonReader json = new JsonReader(new StringReader(object));
+        json.setStrictness(Strictness.STRICT);
+        return json;
+    }
+
+    private static void copy(String object, JsonWriter json) throws IOException {
+        try (JsonReader from = reader(object)) {
+            copyValue(from, json);
         }
     }
 
-    /** Checks that a text is one JSON object, and collects its plain members. */
-    private static Map<String, String> scan(String object) {
-        Map<String, String> plain = new LinkedHashMap<>();
-        try (JsonParser parser = JSON.createParser(ObjectReadContext.empty(), object)) {
-            if (parser.nextToken() != JsonToken.START_OBJECT) {
-                throw new IllegalArgumentException("not an object");
-            }
-            while (parser.nextToken() != JsonToken.END_OBJECT) {
-                String name = parser.currentName();
-                JsonToken value = parser.nextToken();
-                if (value.isScalarValue()) {
-                    plain.put(name, parser.getString());
-                } else {
-                    parser.skipChildren();
+    private static void copyValue(JsonReader from, JsonWriter to) throws IOException {
+        switch (from.peek()) {
+            case BEGIN_OBJECT -> {
+                from.beginObject();
+                to.beginObject();
+                while (from.hasNext()) {
+                    to.name(from.nextName());
+                    copyValue(from, to);
                 }
+                from.endObject();
+                to.endObject();
             }
-            if (parser.nextToken() != null) {
-                throw new IllegalArgumentException("more than one value");
+            case BEGIN_ARRAY -> {
+                from.beginArray();
+                to.beginArray();
+                while (from.hasNext()) {
+                    copyValue(from, to);
+                }
+                from.endArray();
+                to.endArray();
+            }
+            case STRING -> to.value(from.nextString());
+            // As it is written: a number may be longer than any type has room for.
+            case NUMBER -> to.jsonValue(from.nextString());
+            case BOOLEAN -> to.value(from.nextBoolean());
+            default -> {
+                from.nextNull();
+                to.nullValue();
+            }
+        }
+    }
+
+    /** Checks that a text is one JSON object in which nothing comes twice, and collects its plain members. */
+    private static Map<String, String> scan(String object) throws IOException {
+        Map<String, String> plain = new LinkedHashMap<>();
+        try (JsonReader json = reader(object)) {
+            scanMembers(json, plain);
+            if (json.peek() != JsonToken.END_DOCUMENT) {
+                throw new MalformedJsonException("more than one value");
             }
         }
         return plain;
+    }
+
+    private static void scanMembers(JsonReader json, Map<String, String> plain) throws IOException {
+        Set<String> names = new HashSet<>();
+        json.beginObject();
+        while (json.hasNext()) {
+            String name = json.nextName();
+            if (!names.add(name)) {
+                throw new MalformedJsonException("a member comes twice");
+            }
+            scanValue(json, text -> plain.put(name, text));
+        }
+        json.endObject();
+    }
+
+    private static void scanValue(JsonReader json, Consumer<String> plain) throws IOException {
+        switch (json.peek()) {
+            case BEGIN_OBJECT -> scanMembers(json, new HashMap<>());
+            case BEGIN_ARRAY -> {
+                json.beginArray();
+                while (json.hasNext()) {
+                    scanValue(json, _ -> {});
+                }
+                json.endArray();
+            }
+            case STRING, NUMBER -> plain.accept(json.nextString());
+            case BOOLEAN -> plain.accept(String.valueOf(json.nextBoolean()));
+            default -> {
+                json.nextNull();
+                plain.accept("null");
+            }
+        }
     }
 
     /** Never the token. */
