@@ -5,12 +5,9 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
-<<<<<<< HEAD
-import java.util.concurrent.ThreadLocalRandom;
-=======
 import java.util.HashMap;
 import java.util.Map;
->>>>>>> main
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.locks.LockSupport;
 
 /** Loopback ports. */
