@@ -2,6 +2,7 @@ package io.sallyport.bench;
 
 import com.google.protobuf.CodedOutputStream;
 import io.sallyport.base.RejectedException;
+import io.sallyport.policy.KnownId;
 import io.sallyport.policy.MessageRule;
 import io.sallyport.policy.MessageScanner;
 import java.io.ByteArrayOutputStream;
@@ -19,11 +20,18 @@ import java.util.stream.IntStream;
 
 /**
  * How long the event loop is away for one message of a stream, as large as it may be: log lines, and the worst that we
- * could think of. Processor time of one thread, so that other work on the machine hardly counts.
+ * could think of; and how long for those that {@link StreamsBench} sends, once the compilers are done. Processor time of one
+ * thread, so that other work on the machine hardly counts.
  */
 final class ScanBench implements Bench {
     private static final int ROUNDS = 400;
     private static final int LIMIT = 1 << 20;
+
+    /** Bytes that are scanned for one figure of a hot message. */
+    private static final int HOT = 16 << 20;
+
+    private static final int HOT_ROUNDS = 40;
+    private static final String SANDBOX = "sandbox-0";
     private static final String PUSH = "/openshell.v1.OpenShell/PushSandboxLogs";
     private static final int SANDBOX_ID = 1;
     private static final int LOGS = 2;
@@ -46,7 +54,7 @@ final class ScanBench implements Bench {
         messages.put(
                 LINES,
                 filled(line(join(
-                        field(SANDBOX_ID, "sandbox-0"),
+                        field(SANDBOX_ID, SANDBOX),
                         field(3, "INFO"),
                         field(4, "openshell_supervisor::proxy"),
                         field(TEXT, "x".repeat(100))))));
@@ -84,22 +92,52 @@ final class ScanBench implements Bench {
                     series.percentile(99),
                     cold.median());
         });
+        byte[] batch = StreamsBench.logs(SANDBOX, StreamsBench.LINES, StreamsBench.LINE);
+        byte[] small = StreamsBench.logs(SANDBOX, 1, StreamsBench.SMALL_LINE);
+        Series batches = new Series();
+        Series smalls = new Series();
+        for (int i = 0; i < HOT_ROUNDS; i++) {
+            batches.add(hotNanos(rule, batch));
+            smalls.add(hotNanos(rule, small));
+        }
+        System.out.printf(
+                Locale.ROOT,
+                "hot: %,d bytes in %s ns, %d bytes in %s ns%n",
+                batch.length,
+                batches.describe(0),
+                small.length,
+                smalls.describe(1));
         return String.format(
                 Locale.ROOT,
-                "scan logs_ms=%.2f worst_ms=%.2f",
+                "scan batch_ns=%.0f small_ns=%.1f logs_ms=%.2f worst_ms=%.2f",
+                batches.median(),
+                smalls.median(),
                 Objects.requireNonNull(times.get(LINES)).median(),
                 times.values().stream().mapToDouble(Series::median).max().orElseThrow());
     }
 
     private static double millis(MessageRule rule, byte[] message) {
+        return nanos(rule, message, 1) / 1e6;
+    }
+
+    /** A message among many like it. */
+    private static double hotNanos(MessageRule rule, byte[] message) {
+        int times = HOT / message.length;
+        return nanos(rule, message, times) / times;
+    }
+
+    private static double nanos(MessageRule rule, byte[] message, int times) {
         ThreadMXBean threads = ManagementFactory.getThreadMXBean();
+        KnownId known = new KnownId(SANDBOX);
         long before = threads.getCurrentThreadCpuTime();
         try {
-            var _ = MessageScanner.scanMessage(rule, ByteBuffer.wrap(message));
+            for (int i = 0; i < times; i++) {
+                var _ = MessageScanner.scanMessage(rule, ByteBuffer.wrap(message), known);
+            }
         } catch (RejectedException e) {
             throw new Load.WrongAnswerException("the scanner does not go to the end: " + e.getMessage());
         }
-        return (threads.getCurrentThreadCpuTime() - before) / 1e6;
+        return threads.getCurrentThreadCpuTime() - before;
     }
 
     private static byte[] filled(byte[] unit) {

@@ -26,6 +26,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.parallel.ResourceLock;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -35,6 +36,7 @@ import org.junit.jupiter.params.provider.EnumSource;
         value = Setup.class,
         names = {"V0_0_TRUSTING", "V0_1_UNCHANGED"})
 @ExtendWith(Arenas.Resolver.class)
+@ResourceLock(Arenas.BREAKABLE)
 class BrokenPartsTest {
     private static final Duration RECOVERY = Duration.ofSeconds(30);
     private static final int LENGTH = 0x7000;

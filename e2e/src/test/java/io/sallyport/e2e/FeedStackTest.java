@@ -13,9 +13,11 @@ import java.time.Instant;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.parallel.ResourceLock;
 
 /** What the issuer knows, ext-authz knows: at once, and after they had lost each other. */
 @ExtendWith(Arenas.Resolver.class)
+@ResourceLock(Arenas.BREAKABLE)
 class FeedStackTest {
     /** Far below anything that used to be remembered, far above what a loaded machine takes. */
     private static final Duration SOON = Duration.ofSeconds(3);

@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.parallel.ResourceLock;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -29,6 +30,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * <p>No gateway is involved, so one setup is enough.
  */
 @ExtendWith(Arenas.Resolver.class)
+@ResourceLock(Arenas.SHARED)
 class IssuerDoorTest {
     private static final String REFRESH = Arena.OPEN_SHELL + "RefreshSandboxToken";
     private static final String GET_RECORD = "/sallyport.feed.v1.IdentityFeed/GetRecord";

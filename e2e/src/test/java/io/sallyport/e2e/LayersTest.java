@@ -14,8 +14,15 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.lang.ConditionEvents;
 import com.tngtech.archunit.lang.SimpleConditionEvent;
+import io.sallyport.e2e.support.Arenas;
+import io.sallyport.e2e.support.Setup;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Isolated;
+import org.junit.jupiter.api.parallel.ResourceLock;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Who may know whom. Data flows one way: wire, fact, decision, wire. */
 class LayersTest {
@@ -185,6 +192,29 @@ class LayersTest {
                     }
                 })
                 .check(CODE);
+    }
+
+    /** Classes run two at a time: another's calls would be among those that a test counts. */
+    @ParameterizedTest
+    @CsvSource({"shared, " + Arenas.SHARED, "breakable, " + Arenas.BREAKABLE})
+    void theArenasThatTestClassesShareTheyLock(String method, String lock) {
+        List<Class<?>> users = new ClassFileImporter()
+                        .withImportOption(ImportOption.Predefined.ONLY_INCLUDE_TESTS)
+                        .importPackages("io.sallyport.e2e")
+                        .get(Arenas.class)
+                        .getMethod(method, Setup.class)
+                        .getAccessesToSelf()
+                        .stream()
+                        .<Class<?>>map(
+                                access -> access.getOriginOwner().reflect().getNestHost())
+                        .filter(user -> !user.isAnnotationPresent(Isolated.class))
+                        .distinct()
+                        .toList();
+        assertThat(users)
+                .isNotEmpty()
+                .allSatisfy(user -> assertThat(user.getAnnotationsByType(ResourceLock.class))
+                        .extracting(ResourceLock::value)
+                        .contains(lock));
     }
 
     private static DescribedPredicate<JavaClass> areOurs() {

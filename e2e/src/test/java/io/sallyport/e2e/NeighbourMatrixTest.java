@@ -28,6 +28,7 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.parallel.ResourceLock;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -35,6 +36,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 @ParameterizedClass(name = "{0}")
 @EnumSource(Setup.class)
 @ExtendWith(Arenas.Resolver.class)
+@ResourceLock(Arenas.SHARED)
 class NeighbourMatrixTest {
     private static final KnownSandbox NOBODY = new KnownSandbox("nobody-id", "default", "nobody");
     private static final KnownSandbox NAMESAKE = new KnownSandbox("namesake-id", "team", "alpha");

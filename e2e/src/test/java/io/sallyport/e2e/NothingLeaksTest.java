@@ -20,9 +20,11 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.parallel.Isolated;
 
 /** Runs after all others: whatever they sent, none of it stands in a log, an audit file, a setting or the database. */
 @Order(Integer.MAX_VALUE)
+@Isolated
 @ExtendWith(Arenas.Resolver.class)
 class NothingLeaksTest {
     /** How every token of ours begins, good or bad: an opened JSON object, encoded. */

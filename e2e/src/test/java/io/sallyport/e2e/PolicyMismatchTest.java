@@ -18,12 +18,14 @@ import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.ResourceLock;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A descriptor set and rules that do not match, and an Envoy that was configured from other rules than ext-authz. */
 @ExtendWith(Arenas.Resolver.class)
+@ResourceLock(Arenas.SHARED)
 class PolicyMismatchTest {
     @TempDir
     Path folder;

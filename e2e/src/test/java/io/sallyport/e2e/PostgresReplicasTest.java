@@ -15,7 +15,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /** Two issuers on one PostgreSQL, and three ext-authz. */
-@ExtendWith({Arenas.Resolver.class, SharedPostgres.class})
+@ExtendWith(Arenas.Resolver.class)
+@SharedPostgres
 class PostgresReplicasTest extends ReplicasContract {
     PostgresReplicasTest(Arenas arenas, PostgresServer server) throws SQLException {
         super(Replicas.onPostgres(arenas, server, server.createDatabase()));

@@ -20,6 +20,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.parallel.ResourceLock;
 
 /**
  * Bodies that do not come to an end: the method's longest duration ends them, and the gateway never hears of them.
@@ -27,6 +28,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
  * <p>The duration is half a minute, so all rows before all setups wait for it together.
  */
 @ExtendWith(Arenas.Resolver.class)
+@ResourceLock(Arenas.SHARED)
 class SlowBodiesTest {
     private static final Duration LONGER_THAN_ANY_CALL = Duration.ofSeconds(45);
 

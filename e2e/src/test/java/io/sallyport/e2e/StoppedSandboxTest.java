@@ -11,6 +11,7 @@ import io.sallyport.e2e.support.Supervisor;
 import java.util.UUID;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.parallel.ResourceLock;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -20,6 +21,7 @@ import org.junit.jupiter.params.provider.EnumSource;
         value = Setup.class,
         names = {"V0_0_TRUSTING", "V0_1_UNCHANGED"})
 @ExtendWith(Arenas.Resolver.class)
+@ResourceLock(Arenas.SHARED)
 class StoppedSandboxTest {
     private final Arena arena;
 

@@ -30,11 +30,13 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.parallel.ResourceLock;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Parts that go away in the middle of a stream: it ends with an error, and not one unchecked byte has passed. */
 @ExtendWith(Arenas.Resolver.class)
+@ResourceLock(Arenas.BREAKABLE)
 class StreamBrokenPartsTest {
     private static final String OWN = "alpha-id";
     private static final String OTHER = "beta-id";

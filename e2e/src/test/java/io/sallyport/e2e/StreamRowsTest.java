@@ -26,6 +26,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.parallel.ResourceLock;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -42,6 +43,7 @@ import org.junit.jupiter.params.provider.MethodSource;
         value = Setup.class,
         names = {"V0_0_TRUSTING", "V0_1_UNCHANGED"})
 @ExtendWith(Arenas.Resolver.class)
+@ResourceLock(Arenas.SHARED)
 class StreamRowsTest {
     private static final String OWN = "alpha-id";
     private static final String OTHER = "beta-id";

@@ -17,7 +17,6 @@ import io.sallyport.envoyconfig.FakeStreamGuard.Guarded;
 import io.sallyport.envoyconfig.RawHttp2.Answer;
 import io.sallyport.envoyconfig.RawHttp2.Call;
 import io.sallyport.envoyconfig.RecordingUpstream.Arrival;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Objects;
@@ -26,7 +25,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -448,28 +446,6 @@ class EnvoyStreamsTest extends OnOneEnvoy {
                 .isEqualTo(Code.DEADLINE_EXCEEDED.value());
 
         assertThat(idle.answered()).isFalse();
-    }
-
-    /** A process that is stopped answers no ping: whatever a stream is doing, it ends. */
-    @ParameterizedTest
-    @EnumSource(names = {"IDLE", "TUNNEL", "TUNNEL_HALF_CLOSED", "TUNNEL_ANSWERING"})
-    void aStreamEndsSoonAfterItsGuardHasFrozen(Moment moment, @TempDir Path directory) throws Exception {
-        try (LiveEnvoy own = LiveEnvoy.startFreezable(directory, new SettingsText());
-                RawHttp2 connection = own.connect()) {
-            own.gateway().silent(true);
-            own.gateway().eager(moment.answering);
-            Call call = connection.open(grpc(moment.path), false).data(LiveEnvoy.ALPHA, moment.halfClosed);
-            own.gateway().awaitBody(LiveEnvoy.ALPHA.length);
-            if (moment.answering) {
-                call.awaitHead();
-            }
-
-            own.freezeExtAuthz();
-
-            Answer answer = call.answer();
-            assertThat(answer.grpcStatus()).isNotZero();
-            own.gateway().arrivals().getFirst().awaitReset();
-        }
     }
 
     // How many.

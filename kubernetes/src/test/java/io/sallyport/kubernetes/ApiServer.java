@@ -5,8 +5,6 @@ import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
@@ -269,8 +267,8 @@ public final class ApiServer implements TestCluster {
 
     private void startEtcd() throws IOException, InterruptedException {
         for (int i = 0; ; i++) {
-            etcdPort = freePort();
-            int peerPort = freePort();
+            etcdPort = FreePort.choose();
+            int peerPort = FreePort.choose();
             Guarded started = run(
                     programs.resolve("etcd"),
                     List.of(
@@ -295,7 +293,7 @@ public final class ApiServer implements TestCluster {
 
     private void startOnAFreePort() throws IOException, InterruptedException {
         for (int i = 0; ; i++) {
-            port = manner.port() == 0 ? freePort() : manner.port();
+            port = manner.port() == 0 ? FreePort.choose() : manner.port();
             startServer();
             try {
                 awaitReady();
@@ -393,12 +391,6 @@ public final class ApiServer implements TestCluster {
             throw new IOException("these tests run inside a checkout");
         }
         return directory;
-    }
-
-    private static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
-        }
     }
 
     @Override

@@ -42,14 +42,13 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** The chart, rendered by the real helm and held against a real API server. */
-@ExtendWith(SharedApiServer.class)
+@SharedApiServer
 class ChartTest {
     private static final Set<String> EXT_AUTHZ = Set.of("get pods", "get agents.x-k8s.io/sandboxes");
     private static final Set<String> ISSUER = Set.of(

@@ -16,10 +16,9 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.ExtendWith;
 
 /** Many bad tokens that look good, and pods that begin meanwhile, before a real API server. */
-@ExtendWith(SharedApiServer.class)
+@SharedApiServer
 class FloodTest {
     private static final int FORGED = 500;
     private static final int PODS = 20;

@@ -9,11 +9,10 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A real API server, reached with files laid out as the kubelet lays them out, which it replaces while we run. */
-@ExtendWith(SharedApiServer.class)
+@SharedApiServer
 class InClusterTest {
     private final ApiServer server;
 

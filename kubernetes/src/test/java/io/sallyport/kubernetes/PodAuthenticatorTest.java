@@ -33,12 +33,11 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Pods and a real API server, asked with the rights that ext-authz has and no others. */
-@ExtendWith(SharedApiServer.class)
+@SharedApiServer
 class PodAuthenticatorTest {
     private static final String METHOD = "/openshell.v1.OpenShell/IssueSandboxToken";
     private static final AtomicInteger NUMBERS = new AtomicInteger();
@@ -572,13 +571,13 @@ class PodAuthenticatorTest {
     }
 
     static Stream<Row> rows() {
-        return Stream.of(Row.values()).filter(row -> !row.ours || !SharedApiServer.isGiven());
+        return Stream.of(Row.values()).filter(row -> !row.ours || !SharedApiServer.Resolver.isGiven());
     }
 
     /** Whose clock is right is for the API server to say, which grants a minute as we do. */
     @Test
     void aTokenThatHasJustEndedIsForTheServerToJudge() {
-        assumeFalse(SharedApiServer.isGiven(), "the cluster's key is not ours");
+        assumeFalse(SharedApiServer.Resolver.isGiven(), "the cluster's key is not ours");
         assertThat(authenticate(ended(Duration.ofSeconds(5)))).isInstanceOf(Outcome.Authenticated.class);
     }
 

@@ -9,7 +9,6 @@ import io.fabric8.kubernetes.api.model.rbac.Role;
 import io.sallyport.base.Reason;
 import io.sallyport.identity.Authenticator.Credential;
 import io.sallyport.identity.Authenticator.Outcome;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
@@ -28,7 +27,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** The roles under {@code helm/}, before a real authoriser: each right is needed, and there is no other. */
+/** The roles under {@code helm/}, before a real authoriser: each right is needed. That there is no other, ChartTest shows. */
 class RightsTest {
     private static ApiServer server;
     private TestSandboxes sandboxes;
@@ -127,26 +126,6 @@ class RightsTest {
             case Role role -> role.getRules();
             default -> new ArrayList<>();
         };
-    }
-
-    @Test
-    void noneMoreIsGranted() throws Exception {
-        assertThat(granted("ext-authz.yaml"))
-                .containsExactlyInAnyOrder("ClusterRole create tokenreviews", "Role get pods", "Role get sandboxes");
-        assertThat(granted("token-issuer.yaml"))
-                .containsExactlyInAnyOrder("Role get sandboxes", "Role list sandboxes", "Role watch sandboxes");
-    }
-
-    private List<String> granted(String file) throws IOException {
-        List<String> granted = new ArrayList<>();
-        for (HasMetadata object : sandboxes.manifest(file)) {
-            for (PolicyRule rule : rules(object)) {
-                rule.getResources()
-                        .forEach(resource -> rule.getVerbs()
-                                .forEach(verb -> granted.add(object.getKind() + " " + verb + " " + resource)));
-            }
-        }
-        return granted;
     }
 
     /** Empty when everything that a mirror does works; otherwise what an operator is told. */

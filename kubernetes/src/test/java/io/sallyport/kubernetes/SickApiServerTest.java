@@ -14,13 +14,12 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** A real API server falls ill in each of its answers: nobody is told no, nobody is let in, and it is asked again when it is well. */
-@ExtendWith(SharedApiServer.class)
+@SharedApiServer
 class SickApiServerTest {
     private static final Duration TIMEOUT = Duration.ofSeconds(2);
     private static final AtomicInteger NUMBERS = new AtomicInteger();

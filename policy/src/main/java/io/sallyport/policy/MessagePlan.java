@@ -1,5 +1,6 @@
 package io.sallyport.policy;
 
+import com.google.protobuf.WireFormat;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
@@ -15,9 +16,23 @@ final class MessagePlan {
     /** Field numbers up to here are looked up in an array; gateways rarely use more. */
     private static final int DENSE = 255;
 
+    /** The largest number whose tag is a single byte. */
+    private static final int ONE_BYTE = 15;
+
+    private static final int NO_BYTE = 1 << 8;
+
     private @Nullable Field[] dense = new Field[0];
     private Field[] sparse = new Field[0];
     private boolean sealed;
+
+    /** A bit for each of the numbers up to {@link #ONE_BYTE} of which a text comes that the rule has nothing to say about. */
+    private int freeTexts;
+
+    /** The tag of a text that is an inner id and may come only once; {@link #NO_BYTE} when there is none of one byte. */
+    int innerTag = NO_BYTE;
+
+    /** That text's {@link Field#onceBit}. */
+    long innerBit;
 
     /**
      * @param fields every field the descriptor knows
@@ -41,6 +56,21 @@ final class MessagePlan {
                 .sorted(Comparator.comparingInt(field -> field.number))
                 .toArray(Field[]::new);
         this.sealed = sealed;
+        for (Field field : fields) {
+            if (field.number <= ONE_BYTE && field.content == Content.TEXT && field.isPlain()) {
+                if (field.slot == Slot.INNER) {
+                    innerTag = field.tag();
+                    innerBit = field.onceBit;
+                } else if (field.slot == Slot.NOTHING && field.onceBit == 0) {
+                    freeTexts |= 1 << field.number;
+                }
+            }
+        }
+    }
+
+    /** Whether a byte is the tag of a text that the rule has nothing to say about: such a text may come at any time. */
+    boolean isFreeText(byte tag) {
+        return (tag & 0x87) == WireFormat.WIRETYPE_LENGTH_DELIMITED && (freeTexts >>> (tag >>> 3) & 1) != 0;
     }
 
     boolean sealed() {
@@ -128,6 +158,15 @@ final class MessagePlan {
             this.oneofBit = oneofBit;
             this.slot = slot;
             this.requirement = requirement;
+        }
+
+        private int tag() {
+            return number << 3 | wire;
+        }
+
+        /** Whether the rule neither asks for a value nor for a choice. */
+        private boolean isPlain() {
+            return requirement == null && oneofBit == 0;
         }
     }
 

@@ -63,7 +63,7 @@ public final class MessageScanner {
     /** A bit for each wire type that there is, groups left out. */
     private static final int WIRE_TYPES = 1 << VARINT | 1 << FIXED64 | 1 << LENGTH | 1 << FIXED32;
 
-    private static final VarHandle LONGS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.nativeOrder());
+    private static final VarHandle EIGHT = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.nativeOrder());
     private static final long NOT_ASCII = 0x8080808080808080L;
 
     private MessageScanner() {}
@@ -102,7 +102,7 @@ public final class MessageScanner {
         if (length < size - FRAME_PREFIX) {
             throw new RejectedException(Reason.FRAME_EXTRA, "bytes after the first frame");
         }
-        return scan(rule, body, start + FRAME_PREFIX, body.limit());
+        return scan(rule, body, start + FRAME_PREFIX, body.limit(), null);
     }
 
     /**
@@ -112,21 +112,33 @@ public final class MessageScanner {
      * @throws RejectedException as {@link #scanUnary}, without the frame's reasons
      */
     public static References scanMessage(MessageRule rule, ByteBuffer message) throws RejectedException {
-        return scan(rule, message, message.position(), message.limit());
+        return scan(rule, message, message.position(), message.limit(), null);
     }
 
-    private static References scan(MessageRule rule, ByteBuffer buffer, int start, int end) throws RejectedException {
+    /**
+     * Scans one message of many that are expected to name the same id. What comes of it is the same as without that; it only
+     * takes less.
+     *
+     * @throws RejectedException as {@link #scanMessage(MessageRule, ByteBuffer)}
+     */
+    public static References scanMessage(MessageRule rule, ByteBuffer message, KnownId known) throws RejectedException {
+        return scan(rule, message, message.position(), message.limit(), known);
+    }
+
+    private static References scan(MessageRule rule, ByteBuffer buffer, int start, int end, @Nullable KnownId known)
+            throws RejectedException {
         if (buffer.hasArray()) {
-            return scan(rule, buffer.array(), buffer.arrayOffset() + start, buffer.arrayOffset() + end);
+            return scan(rule, buffer.array(), buffer.arrayOffset() + start, buffer.arrayOffset() + end, known);
         }
         byte[] copy = new byte[end - start];
         buffer.get(start, copy);
-        return scan(rule, copy, 0, copy.length);
+        return scan(rule, copy, 0, copy.length, known);
     }
 
-    private static References scan(MessageRule rule, byte[] bytes, int start, int end) throws RejectedException {
-        Scan scan = new Scan(bytes, start);
-        scan.walk(rule.plan(), end, MAX_DEPTH);
+    private static References scan(MessageRule rule, byte[] bytes, int start, int end, @Nullable KnownId known)
+            throws RejectedException {
+        Scan scan = new Scan(bytes);
+        scan.walk(rule.plan(), start, end, MAX_DEPTH);
         Requirement broken = scan.broken;
         if (broken != null) {
             throw new RejectedException(Reason.VALUE_NOT_ALLOWED, "the rule forbids this value of " + broken.path);
@@ -134,7 +146,7 @@ public final class MessageScanner {
         if ((rule.occurringBits() & ~scan.occurred) != 0) {
             throw new RejectedException(Reason.VALUE_NOT_ALLOWED, "missing: " + missing(rule, scan.occurred));
         }
-        return scan.references(rule.reference());
+        return scan.references(rule.reference(), known);
     }
 
     private static String missing(MessageRule rule, long occurred) {
@@ -146,10 +158,12 @@ public final class MessageScanner {
         return "";
     }
 
-    /** The state of one scan. */
+    /**
+     * What one scan has found. Where it has come to is handed on: each step takes a place and gives back the next one, since a
+     * place that is kept here would be written and read again for every few bytes.
+     */
     private static final class Scan {
         private final byte[] bytes;
-        private int position;
 
         private int idAt;
         private int idLength;
@@ -158,41 +172,73 @@ public final class MessageScanner {
         private int workspaceAt;
         private int workspaceLength;
 
-        /** Where the distinct inner ids stand: offset, length, offset, length, … */
-        private int @Nullable [] inner;
+        /** The first inner id, which is nearly always the only one; of no length until there is one. */
+        private int innerAt;
 
-        private int innerCount;
+        private int innerLength;
+
+        /** Where other ones stand: offset, length, offset, length, … */
+        private int @Nullable [] others;
+
+        private int otherCount;
 
         private long occurred;
         private @Nullable Requirement broken;
 
-        Scan(byte[] bytes, int position) {
+        Scan(byte[] bytes) {
             this.bytes = bytes;
-            this.position = position;
         }
 
-        References references(MessageRule.Reference reference) {
+        References references(MessageRule.Reference reference, @Nullable KnownId known) {
+            if (reference == MessageRule.Reference.ID
+                    && known != null
+                    && others == null
+                    && known.isAt(bytes, idAt, idLength)) {
+                if (innerLength == 0) {
+                    return known.outside();
+                }
+                if (known.isAt(bytes, innerAt, innerLength)) {
+                    return known.throughout();
+                }
+            }
             return switch (reference) {
-                case NONE -> innerCount == 0 ? References.NONE : new References("", "", "", innerIds());
+                case NONE -> innerLength == 0 ? References.NONE : new References("", "", "", innerIds());
                 case ID -> new References(text(idAt, idLength), "", "", innerIds());
                 case NAME ->
                     new References("", text(nameAt, nameLength), text(workspaceAt, workspaceLength), innerIds());
             };
         }
 
-        void walk(MessagePlan plan, int end, int depth) throws RejectedException {
+        /** The message between two places. */
+        void walk(MessagePlan plan, int from, int end, int depth) throws RejectedException {
             long seen = 0;
             long oneofs = 0;
-            while (position < end) {
-                int tag = tag(end);
+            int at = pastFreeTexts(plan, from, end);
+            while (at < end) {
+                int tag = bytes[at];
+                if (tag == plan.innerTag && (seen & plan.innerBit) == 0 && isFirstInner(at + 1, end)) {
+                    seen |= plan.innerBit;
+                    at = pastFreeTexts(plan, at + 2 + innerLength, end);
+                    continue;
+                }
+                if (tag >= FIRST_FIELD) {
+                    at++;
+                } else {
+                    int past = pastVarint(at, end);
+                    tag = longTag(varint(at, past));
+                    at = past;
+                }
                 int wire = tag & 7;
+                if ((WIRE_TYPES >>> wire & 1) == 0) {
+                    throw noWireType(wire);
+                }
                 Field field = plan.field(tag >>> 3);
                 if (field == null) {
                     if (plan.sealed()) {
                         throw new RejectedException(
                                 Reason.MESSAGE_ONEOF, "unknown field " + (tag >>> 3) + " beside a oneof of the rule");
                     }
-                    skip(wire, end);
+                    at = past(wire, at, end);
                     continue;
                 }
                 if ((seen & field.onceBit) != 0) {
@@ -205,33 +251,56 @@ public final class MessageScanner {
                 }
                 oneofs |= field.oneofBit;
                 if (wire == field.wire) {
-                    switch (wire) {
-                        case VARINT -> number(field, varint(end));
-                        case FIXED64 -> number(field, fixed64(end));
-                        case FIXED32 -> number(field, fixed32(end));
-                        default -> delimited(field, end, depth);
-                    }
+                    at = wire == LENGTH ? delimited(field, at, end, depth) : number(field, at, end);
                 } else if (wire == LENGTH && field.packable) {
-                    packed(field, end);
+                    at = packed(field, at, end);
                 } else {
                     throw new RejectedException(Reason.MESSAGE_WIRE_TYPE, field.name + " comes with wire type " + wire);
                 }
+                at = pastFreeTexts(plan, at, end);
             }
         }
 
-        private void number(Field field, long value) {
+        /**
+         * Behind the texts that a glance is enough for, which most of most messages are: short, of ASCII, and nothing to the
+         * rule. Whatever is not like that is where it stops, right or wrong.
+         */
+        private int pastFreeTexts(MessagePlan plan, int from, int end) {
+            int at = from;
+            while (end - at >= 2 && plan.isFreeText(bytes[at])) {
+                int start = at + 2;
+                int past = start + bytes[at + 1];
+                if (past < start || past > end || !isAscii(start, past)) {
+                    break;
+                }
+                at = past;
+            }
+            return at;
+        }
+
+        /** Whether the first inner id comes again, length and text, as it does in each line of a batch. */
+        private boolean isFirstInner(int at, int end) {
+            return at < end
+                    && bytes[at] == innerLength
+                    && innerLength < end - at
+                    && isSame(innerAt, at + 1, innerLength);
+        }
+
+        private int number(Field field, int at, int end) throws RejectedException {
+            int past = past(field.wire, at, end);
             Requirement requirement = field.requirement;
             if (requirement != null) {
                 occurred |= requirement.occursBit;
-                if (!requirement.allows(value)) {
+                if (!requirement.allows(field.wire == VARINT ? varint(at, past) : fixed(at, past))) {
                     broken = requirement;
                 }
             }
+            return past;
         }
 
-        private void delimited(Field field, int end, int depth) throws RejectedException {
-            int length = length(end);
-            int start = position;
+        private int delimited(Field field, int at, int end, int depth) throws RejectedException {
+            int start = pastVarint(at, end);
+            int past = past(varint(at, start), start, end);
             if (field.content == Content.MESSAGE) {
                 if (depth == 0) {
                     throw new RejectedException(Reason.MESSAGE_DEPTH, "nested too deep at " + field.name);
@@ -240,23 +309,23 @@ public final class MessageScanner {
                 if (child == null) {
                     throw new IllegalStateException("no plan for the message field " + field.name);
                 }
-                walk(child, start + length, depth - 1);
+                walk(child, start, past, depth - 1);
             } else {
-                position = start + length;
-                if (field.content == Content.TEXT && !isAscii(start, position) && !isUtf8(start, position)) {
+                if (field.content == Content.TEXT && !isAscii(start, past) && !isUtf8(start, past)) {
                     throw new RejectedException(Reason.MESSAGE_UTF8, field.name + " is not UTF-8");
                 }
                 if (field.slot != Slot.NOTHING) {
-                    note(field.slot, start, length);
+                    note(field.slot, start, past - start);
                 }
             }
             Requirement requirement = field.requirement;
             if (requirement != null) {
                 occurred |= requirement.occursBit;
-                if (!allows(requirement, start, length)) {
+                if (!allows(requirement, start, past - start)) {
                     broken = requirement;
                 }
             }
+            return past;
         }
 
         private boolean allows(Requirement requirement, int at, int length) {
@@ -277,22 +346,23 @@ public final class MessageScanner {
             };
         }
 
-        private void packed(Field field, int end) throws RejectedException {
-            int length = length(end);
-            int limit = position + length;
+        private int packed(Field field, int at, int end) throws RejectedException {
+            int start = pastVarint(at, end);
+            int past = past(varint(at, start), start, end);
             Requirement requirement = field.requirement;
             if (requirement != null) {
                 // An empty packed field is no element: to a decoder it is as if it were not there.
-                if (limit > position) {
+                if (past > start) {
                     occurred |= requirement.occursBit;
                 }
                 if (requirement.kind != Requirement.Kind.PRESENT) {
                     broken = requirement;
                 }
             }
-            while (position < limit) {
-                skip(field.wire, limit);
+            for (int element = start; element < past; ) {
+                element = past(field.wire, element, past);
             }
+            return past;
         }
 
         private void note(Slot slot, int at, int length) throws RejectedException {
@@ -315,43 +385,58 @@ public final class MessageScanner {
         }
 
         private void noteInner(int at, int length) throws RejectedException {
-            if (length == 0) {
+            if (length == 0 || (length == innerLength && isSame(innerAt, at, length))) {
                 return;
             }
-            int[] known = inner;
-            if (known == null) {
-                known = new int[2 * MAX_INNER];
-                inner = known;
+            if (innerLength == 0) {
+                innerAt = at;
+                innerLength = length;
+                return;
             }
-            // The newest first: a batch nearly always repeats one id.
-            for (int i = innerCount - 1; i >= 0; i--) {
-                if (known[2 * i + 1] == length && same(known[2 * i], at, length)) {
+            int[] known = others;
+            if (known == null) {
+                known = new int[2 * (MAX_INNER - 1)];
+                others = known;
+            }
+            for (int i = 0; i < otherCount; i++) {
+                if (known[2 * i + 1] == length && isSame(known[2 * i], at, length)) {
                     return;
                 }
             }
-            if (innerCount == MAX_INNER) {
+            if (otherCount == MAX_INNER - 1) {
                 throw new RejectedException(
                         Reason.CROSS_SANDBOX, "the message names more than " + MAX_INNER + " sandboxes");
             }
-            known[2 * innerCount] = at;
-            known[2 * innerCount + 1] = length;
-            innerCount++;
+            known[2 * otherCount] = at;
+            known[2 * otherCount + 1] = length;
+            otherCount++;
         }
 
-        private boolean same(int a, int b, int length) {
-            return Arrays.equals(bytes, a, a + length, bytes, b, b + length);
+        private boolean isSame(int a, int b, int length) {
+            if (length < 8) {
+                return Arrays.equals(bytes, a, a + length, bytes, b, b + length);
+            }
+            int last = length - 8;
+            for (int i = 0; i < last; i += 8) {
+                if (eight(a + i) != eight(b + i)) {
+                    return false;
+                }
+            }
+            return eight(a + last) == eight(b + last);
         }
 
         private List<String> innerIds() {
-            int[] known = inner;
-            if (known == null || innerCount == 0) {
+            int[] known = others;
+            if (innerLength == 0) {
                 return List.of();
             }
-            if (innerCount == 1) {
-                return List.of(text(known[0], known[1]));
+            String first = text(innerAt, innerLength);
+            if (known == null) {
+                return List.of(first);
             }
-            List<String> ids = new ArrayList<>(innerCount);
-            for (int i = 0; i < innerCount; i++) {
+            List<String> ids = new ArrayList<>(1 + otherCount);
+            ids.add(first);
+            for (int i = 0; i < otherCount; i++) {
                 ids.add(text(known[2 * i], known[2 * i + 1]));
             }
             return ids;
@@ -361,100 +446,88 @@ public final class MessageScanner {
             return length == 0 ? "" : new String(bytes, at, length, StandardCharsets.UTF_8);
         }
 
-        private int tag(int end) throws RejectedException {
-            int tag = bytes[position];
-            if (tag >= FIRST_FIELD) {
-                position++;
-            } else {
-                tag = longTag(end);
-            }
-            int wire = tag & 7;
-            if ((WIRE_TYPES >>> wire & 1) == 0) {
-                throw wire == GROUP || wire == GROUP_END
-                        ? new RejectedException(Reason.MESSAGE_GROUP, "a group")
-                        : new RejectedException(Reason.MESSAGE_TAG, "wire type " + wire + " does not exist");
-            }
-            return tag;
-        }
-
-        /** One of several bytes, or a wrong one. */
-        private int longTag(int end) throws RejectedException {
-            long tag = varint(end);
+        /** A tag of several bytes, or a wrong one. */
+        private static int longTag(long tag) throws RejectedException {
             if ((tag >>> 32) != 0 || (tag >>> 3) == 0) {
                 throw new RejectedException(Reason.MESSAGE_TAG, "a tag is out of range");
             }
             return (int) tag;
         }
 
-        private int length(int end) throws RejectedException {
-            long length = varint(end);
-            if (length < 0 || length > end - position) {
-                throw truncated();
-            }
-            return (int) length;
+        private static RejectedException noWireType(int wire) {
+            return wire == GROUP || wire == GROUP_END
+                    ? new RejectedException(Reason.MESSAGE_GROUP, "a group")
+                    : new RejectedException(Reason.MESSAGE_TAG, "wire type " + wire + " does not exist");
         }
 
-        private void skip(int wire, int end) throws RejectedException {
-            switch (wire) {
-                case VARINT -> varint(end);
-                case FIXED64 -> fixed64(end);
-                case FIXED32 -> fixed32(end);
+        /** Behind a value. */
+        private int past(int wire, int at, int end) throws RejectedException {
+            return switch (wire) {
+                case VARINT -> pastVarint(at, end);
+                case FIXED64 -> past(8L, at, end);
+                case FIXED32 -> past(4L, at, end);
                 case LENGTH -> {
-                    int length = length(end);
-                    position += length;
+                    int start = pastVarint(at, end);
+                    yield past(varint(at, start), start, end);
                 }
-                default -> throw new IllegalStateException("tag() lets no wire type " + wire + " through");
-            }
+                default -> throw new IllegalStateException("there is no wire type " + wire);
+            };
         }
 
-        private long varint(int end) throws RejectedException {
-            if (position >= end) {
+        /** Behind so many bytes. */
+        private static int past(long length, int at, int end) throws RejectedException {
+            if (length < 0 || length > end - at) {
                 throw truncated();
             }
-            byte first = bytes[position++];
-            return first >= 0 ? first : longVarint(first, end);
+            return at + (int) length;
         }
 
-        private long longVarint(byte first, int end) throws RejectedException {
-            long value = first & 0x7F;
-            for (int shift = 7; ; shift += 7) {
-                if (position >= end) {
-                    throw truncated();
-                }
-                byte next = bytes[position++];
+        /** Behind a varint, which is as short as can be. */
+        private int pastVarint(int at, int end) throws RejectedException {
+            if (at >= end) {
+                throw truncated();
+            }
+            return bytes[at] >= 0 ? at + 1 : pastLongVarint(at, end);
+        }
+
+        private int pastLongVarint(int at, int end) throws RejectedException {
+            for (int past = at + 1; past < end; past++) {
+                byte next = bytes[past];
                 // The tenth byte holds the 64th bit alone.
-                if (shift == 63 && next != 1) {
+                if (past - at == 9 && next != 1) {
                     throw new RejectedException(Reason.MESSAGE_VARINT, "a varint is over 64 bits");
                 }
-                value |= (next & 0x7FL) << shift;
                 if (next == 0) {
                     throw new RejectedException(Reason.MESSAGE_VARINT, "a varint is longer than need be");
                 }
                 if (next > 0) {
-                    return value;
+                    return past + 1;
                 }
             }
+            throw truncated();
         }
 
-        private long fixed64(int end) throws RejectedException {
-            return (fixed32(end) & 0xFFFFFFFFL) | fixed32(end) << 32;
-        }
-
-        private long fixed32(int end) throws RejectedException {
-            if (end - position < 4) {
-                throw truncated();
+        /** The value of a varint that was found between two places. */
+        private long varint(int at, int past) {
+            long value = bytes[past - 1];
+            for (int i = past - 2; i >= at; i--) {
+                value = value << 7 | (bytes[i] & 0x7F);
             }
-            int at = position;
-            position = at + 4;
-            return (bytes[at] & 0xFF)
-                    | (bytes[at + 1] & 0xFF) << 8
-                    | (bytes[at + 2] & 0xFF) << 16
-                    | (long) bytes[at + 3] << 24;
+            return value;
+        }
+
+        /** The bits of a fixed number, the lowest byte first; the sign of a short one goes on. */
+        private long fixed(int at, int past) {
+            long value = bytes[past - 1];
+            for (int i = past - 2; i >= at; i--) {
+                value = value << 8 | (bytes[i] & 0xFF);
+            }
+            return value;
         }
 
         /** Most text is, and this is most of what a scan does: so it goes by as many bytes at a time as there are. */
         private boolean isAscii(int from, int to) {
-            if (to - from < Long.BYTES) {
+            if (to - from < 8) {
                 int any = 0;
                 for (int at = from; at < to; at++) {
                     any |= bytes[at];
@@ -462,26 +535,27 @@ public final class MessageScanner {
                 return any >= 0;
             }
             // The last ones, which the others may not come out even with.
-            long any = (long) LONGS.get(bytes, to - Long.BYTES);
+            long any = eight(to - 8);
             int at = from;
-            for (; to - at > 4 * Long.BYTES; at += 4 * Long.BYTES) {
-                any |= (long) LONGS.get(bytes, at)
-                        | (long) LONGS.get(bytes, at + Long.BYTES)
-                        | (long) LONGS.get(bytes, at + 2 * Long.BYTES)
-                        | (long) LONGS.get(bytes, at + 3 * Long.BYTES);
+            for (; to - at > 32; at += 32) {
+                any |= eight(at) | eight(at + 8) | eight(at + 16) | eight(at + 24);
             }
-            for (; to - at > Long.BYTES; at += Long.BYTES) {
-                any |= (long) LONGS.get(bytes, at);
+            for (; to - at > 8; at += 8) {
+                any |= eight(at);
             }
             return (any & NOT_ASCII) == 0;
+        }
+
+        private long eight(int at) {
+            return (long) EIGHT.get(bytes, at);
         }
 
         /** Well-formed UTF-8 by table 3-7 of the Unicode standard: no surrogates, nothing overlong. */
         private boolean isUtf8(int from, int to) {
             int at = from;
             while (at < to) {
-                if (to - at >= Long.BYTES && ((long) LONGS.get(bytes, at) & NOT_ASCII) == 0) {
-                    at += Long.BYTES;
+                if (to - at >= 8 && (eight(at) & NOT_ASCII) == 0) {
+                    at += 8;
                     continue;
                 }
                 int first = bytes[at++];

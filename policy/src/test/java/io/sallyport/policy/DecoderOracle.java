@@ -94,7 +94,22 @@ record DecoderOracle(MethodRule rule, Descriptor type, Map<String, FieldPath> pa
                 || !requirementsHold(decoded)) {
             throw new AssertionError(rule.path() + ": the scanner reads " + references + ", a decoder " + decoded);
         }
+        checkKnown(bytes, references);
         return Outcome.ACCEPTED;
+    }
+
+    /** Fails when it makes a difference which id is expected. */
+    private void checkKnown(byte[] bytes, References references) {
+        for (String id : List.of(
+                references.id(),
+                references.inner().isEmpty() ? "sandbox" : references.inner().getFirst())) {
+            try {
+                assertThat(MessageScanner.scanMessage(rule.messages(), ByteBuffer.wrap(bytes), new KnownId(id)))
+                        .isEqualTo(references);
+            } catch (RejectedException e) {
+                throw new AssertionError(rule.path() + ": refused because an id is known", e);
+            }
+        }
     }
 
     /** Fails when the scanner refuses what an encoder wrote, for anything but what the message says. */

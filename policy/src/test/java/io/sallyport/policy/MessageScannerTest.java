@@ -510,6 +510,57 @@ class MessageScannerTest {
         assertThat(reason(logs, message.message(2, OTHER).framed())).isEqualTo(Reason.CROSS_SANDBOX);
     }
 
+    /** The first inner id is known again by its bytes: what is not quite it is another one. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 7, 8, 9, 16, 17, 36, 127, 128, 200})
+    void anInnerIdThatDiffersInAByteIsAnotherOne(int length) throws RejectedException {
+        MessageRule logs = rule(BY_ID, "PushSandboxLogs");
+        String id = "x".repeat(length);
+        Wire line = Wire.EMPTY.text(1, id).text(5, "hello");
+        Wire twoLines = OWN.message(2, line).message(2, line);
+        assertThat(MessageScanner.scanMessage(logs, twoLines.buffer()).inner()).containsExactly(id);
+        for (int at = 0; at < length; at++) {
+            String other = id.substring(0, at) + "y" + id.substring(at + 1);
+            assertThat(MessageScanner.scanMessage(
+                                    logs,
+                                    twoLines.message(2, Wire.EMPTY.text(1, other))
+                                            .buffer())
+                            .inner())
+                    .containsExactly(id, other);
+        }
+        String longer = id + "x";
+        assertThat(MessageScanner.scanMessage(
+                                logs,
+                                twoLines.message(2, Wire.EMPTY.text(1, longer)).buffer())
+                        .inner())
+                .containsExactly(id, longer);
+        assertThat(reason(logs, twoLines.message(2, line.text(1, id)).framed()))
+                .isEqualTo(Reason.MESSAGE_FIELD_REPEATED);
+        // The line ends within its id, though the same id stands where it would go on.
+        assertThat(reason(
+                        logs,
+                        twoLines.tag(2, 2)
+                                .varint(line.size() - 8)
+                                .raw(line.bytes())
+                                .framed()))
+                .isEqualTo(Reason.MESSAGE_TRUNCATED);
+    }
+
+    /** Every byte where a tag is expected, with an empty value behind it. */
+    @Test
+    void onlyTheTagOfATextIsReadAsOne() {
+        MessageRule logs = rule(BY_ID, "PushSandboxLogs");
+        for (int tag = 0; tag < 256; tag++) {
+            int number = tag >>> 3;
+            boolean unknown = number == 2 || number > 6;
+            boolean good = tag < 128 && number > 1 && ((tag & 7) == 2 || ((tag & 7) == 0 && unknown));
+            Wire line = Wire.EMPTY.text(1, "x").raw(tag, 0);
+            assertThat(reason(logs, OWN.message(2, line).framed()) == null)
+                    .as("%02x", tag)
+                    .isEqualTo(good);
+        }
+    }
+
     /** Where the bytes lie must not matter. */
     static Stream<ByteBuffer> buffers() {
         byte[] body = OWN.framed().bytes();

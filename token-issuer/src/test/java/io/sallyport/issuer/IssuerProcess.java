@@ -19,6 +19,8 @@ record IssuerProcess(Process process, Path log) implements AutoCloseable {
                 "--enable-native-access=ALL-UNNAMED",
                 "--sun-misc-unsafe-memory-access=allow",
                 "-XX:+UseSerialGC",
+                // It lives for seconds: the best compiler would not be done.
+                "-XX:TieredStopAtLevel=1",
                 "-cp",
                 System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
                 "io.sallyport.issuer.IssuerMain",

@@ -36,14 +36,13 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Records follow the Sandboxes of a real API server; what is true of them is true whatever was missed. */
-@ExtendWith(SharedPostgres.class)
+@SharedPostgres
 class MirrorTest {
     private static final String ID = "openshell.ai/sandbox-id";
     private static final String NAME = "openshell.ai/sandbox-name";

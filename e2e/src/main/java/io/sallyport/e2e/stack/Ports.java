@@ -7,21 +7,31 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.locks.LockSupport;
 
 /** Loopback ports. */
 public final class Ports {
     private Ports() {}
 
-    /** The wanted port, or one that is free at the moment when the wanted one is 0. */
+    /**
+     * The wanted port, or one that is free at the moment when the wanted one is 0.
+     *
+     * <p>Not one of those that the system gives to clients: a part that is started again finds its port free.
+     */
     public static int choose(int wanted) {
         if (wanted != 0) {
             return wanted;
         }
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
-        } catch (IOException e) {
-            throw new StackException("no free port on loopback", e);
+        for (int tries = 100; ; tries--) {
+            int port = ThreadLocalRandom.current().nextInt(15_000, 30_000);
+            try (ServerSocket socket = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
+                return socket.getLocalPort();
+            } catch (IOException e) {
+                if (tries == 0) {
+                    throw new StackException("no free port on loopback", e);
+                }
+            }
         }
     }
 

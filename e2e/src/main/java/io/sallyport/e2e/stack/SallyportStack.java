@@ -373,6 +373,7 @@ public final class SallyportStack implements AutoCloseable {
         Path file = settingsFile(part);
         writeSettings(file, settings, options.overrides(part));
         List<String> command = new ArrayList<>(java());
+        command.addAll(options.jvmFlags());
         command.addAll(app(part.spelling()));
         command.addAll(List.of("serve", "--config", file.toString()));
         return command;

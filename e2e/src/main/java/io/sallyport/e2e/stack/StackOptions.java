@@ -27,6 +27,7 @@ import java.util.function.Consumer;
  * @param sandboxes that the gateway knows from the start
  * @param parts that are started; the others are somebody else's, and the overrides say where they are
  * @param overrides settings that differ from the usual ones, by part and dotted key; {@link #ABSENT} takes one away
+ * @param jvmFlags of the servers' JVMs, besides those that each has in its {@code jvm.options}
  * @param environments what parts find in their environment, besides a path and a locale; nothing secret
  */
 public record StackOptions(
@@ -42,6 +43,7 @@ public record StackOptions(
         List<KnownSandbox> sandboxes,
         Set<Part> parts,
         Map<Part, Map<String, Object>> overrides,
+        List<String> jvmFlags,
         Map<Part, Map<String, String>> environments) {
     /** As the value of an override: the setting is left out. */
     public static final Object ABSENT = new Object() {
@@ -55,6 +57,7 @@ public record StackOptions(
         sandboxes = List.copyOf(sandboxes);
         parts = Set.copyOf(parts);
         overrides = Map.copyOf(overrides);
+        jvmFlags = List.copyOf(jvmFlags);
         environments = Map.copyOf(environments);
     }
 
@@ -73,6 +76,7 @@ public record StackOptions(
                 List.of(KnownSandbox.parse("alpha"), KnownSandbox.parse("beta")),
                 EnumSet.allOf(Part.class),
                 Map.of(),
+                List.of(),
                 Map.of());
     }
 
@@ -113,6 +117,10 @@ public record StackOptions(
         return changed(options -> options.overrides.put(part, Map.copyOf(ofPart)));
     }
 
+    public StackOptions withJvmFlags(String... flags) {
+        return changed(options -> options.jvmFlags = List.of(flags));
+    }
+
     /** With this in the environment of a part, and nothing that was asked for before. */
     public StackOptions withEnvironment(Part part, Map<String, String> environment) {
         return changed(options -> options.environments.put(part, Map.copyOf(environment)));
@@ -136,6 +144,7 @@ public record StackOptions(
         private int httpPort;
         private List<KnownSandbox> sandboxes;
         private Set<Part> parts;
+        private List<String> jvmFlags;
 
         Draft(StackOptions before) {
             this.before = before;
@@ -148,6 +157,7 @@ public record StackOptions(
             this.httpPort = before.httpPort;
             this.sandboxes = before.sandboxes;
             this.parts = before.parts;
+            this.jvmFlags = before.jvmFlags;
         }
 
         StackOptions options() {
@@ -164,6 +174,7 @@ public record StackOptions(
                     sandboxes,
                     parts,
                     overrides,
+                    jvmFlags,
                     environments);
         }
     }

@@ -24,9 +24,16 @@ import org.junit.jupiter.api.extension.ParameterResolver;
 /**
  * The arenas that test classes share: started when a test first asks, stopped after the last test.
  *
- * <p>A test that breaks a part takes {@link #own} instead, and closes it.
+ * <p>A test that breaks a part takes {@link #own} instead, and closes it. Two classes run at a time: one that uses what others
+ * use too locks that ({@code @ResourceLock(Arenas.SHARED)}), so that nobody else's calls are among those it counts.
  */
 public final class Arenas implements AutoCloseable {
+    /** Every arena that {@link #shared} hands out. */
+    public static final String SHARED = "the shared arenas";
+
+    /** Every arena that {@link #breakable} hands out. */
+    public static final String BREAKABLE = "the arenas that may be broken";
+
     private final Path root = Checkout.find(Path.of(""));
     private final Path envoy = EnvoyBinary.find(root);
     private final Map<Setup, Arena> shared = new EnumMap<>(Setup.class);
@@ -87,6 +94,8 @@ public final class Arenas implements AutoCloseable {
             return StackOptions.of(root, folder, envoy)
                     .withGeneration(setup.generation())
                     .withMode(setup.mode())
+                    // Most of them live for seconds: the best compiler would not be done, and takes half of their time.
+                    .withJvmFlags("-XX:TieredStopAtLevel=1")
                     // A busy machine is not what these tests are about; those that are set their own.
                     .with(Part.ENVOY, "limits.authorization", "5s")
                     .with(Part.EXT_AUTHZ, "issuer-timeout", "5s");

@@ -3,6 +3,7 @@ package io.sallyport.extauthz.guard;
 import io.sallyport.base.Reason;
 import io.sallyport.base.RejectedException;
 import io.sallyport.base.audit.LoggableNames;
+import io.sallyport.policy.KnownId;
 import io.sallyport.policy.MessageRule;
 import io.sallyport.policy.MessageScanner;
 import io.sallyport.policy.MethodRule;
@@ -23,6 +24,10 @@ final class Pin implements MessageAssembler.Sink {
     private final MessageRule rule;
     private final boolean single;
     private Owner.@Nullable Living owner;
+
+    /** What the messages of a pinned stream say, as long as nothing is wrong. */
+    private @Nullable KnownId usual;
+
     private boolean pinned;
     private long messages;
 
@@ -39,6 +44,7 @@ final class Pin implements MessageAssembler.Sink {
     /** Who the owner is at this moment: to be said before a piece is looked at, as long as there is no pin. */
     void own(Owner.Living living) {
         owner = living;
+        usual = new KnownId(living.id());
     }
 
     long messages() {
@@ -51,15 +57,16 @@ final class Pin implements MessageAssembler.Sink {
             return new Refusal(Reason.FRAME_EXTRA, "a second message, where the client has one to send");
         }
         messages++;
+        Owner.Living own = owner;
+        KnownId known = usual;
+        if (own == null || known == null) {
+            throw new IllegalStateException("a message came before its owner was known");
+        }
         References references;
         try {
-            references = MessageScanner.scanMessage(rule, message);
+            references = MessageScanner.scanMessage(rule, message, known);
         } catch (RejectedException e) {
             return new Refusal(e.reason(), e.detail());
-        }
-        Owner.Living own = owner;
-        if (own == null) {
-            throw new IllegalStateException("a message came before its owner was known");
         }
         boolean before = pinned;
         Refusal refusal = switch (rule.reference()) {

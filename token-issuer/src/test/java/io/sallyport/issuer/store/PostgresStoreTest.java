@@ -29,13 +29,12 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The contract on PostgreSQL, and what only PostgreSQL has: other writers at the same time, and another's settings. */
-@ExtendWith(SharedPostgres.class)
+@SharedPostgres
 class PostgresStoreTest extends SandboxStoreContract {
     private static final Instant NOW = Instant.parse("2026-11-24T10:00:00Z");
     private static final SandboxId ALPHA = new SandboxId("alpha");
@@ -47,7 +46,7 @@ class PostgresStoreTest extends SandboxStoreContract {
 
     PostgresStoreTest(PostgresServer server) throws SQLException {
         this.server = server;
-        this.database = server.createDatabase();
+        this.database = server.emptyDatabase();
     }
 
     @Override
