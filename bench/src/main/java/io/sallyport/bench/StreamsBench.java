@@ -11,13 +11,19 @@ import io.sallyport.bench.Workbench.Subject;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
- * What guarding streams costs: the same generated configuration of Envoy with the guard, without one, and with a processor
- * that lets everything go on; and what a stream costs that only is there.
+ * What guarding streams costs: the same generated configuration of Envoy with the guard, without one, with an ordinary
+ * processor that lets everything go on, and with one that does nothing else, the floor; and what a stream costs that only is
+ * there.
  */
 final class StreamsBench implements Bench {
     private static final int ROUNDS = 7;
@@ -46,6 +52,7 @@ final class StreamsBench implements Bench {
     private static final int IDLE_STREAMS_EACH = 50;
     private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final Duration SETTLING = Duration.ofSeconds(5);
+    private static final Duration COMPILING = Duration.ofSeconds(3);
 
     private static final String PUSH = "/openshell.v1.OpenShell/PushSandboxLogs";
     private static final String SANDBOX = "sandbox-0";
@@ -57,10 +64,10 @@ final class StreamsBench implements Bench {
 
     @Override
     public String description() {
-        return "guarded streams beside unguarded ones and a processor that lets all go on; what 1,000 idle ones cost";
+        return "guarded streams beside unguarded ones and processors that let all go on; what 1,000 idle ones cost";
     }
 
-    /** An Envoy, and who guards its streams: in the last place nobody. */
+    /** An Envoy, and who guards its streams, if anybody does. */
     private record Way(String name, Subject envoy, StreamLoad load, List<Subject> working) {}
 
     @Override
@@ -68,6 +75,7 @@ final class StreamsBench implements Bench {
         int times = rounds == 0 ? ROUNDS : rounds;
         Subject extAuthz = workbench.startExtAuthz();
         Subject peer = workbench.startAlwaysContinue();
+        Subject idler = workbench.startContinueFloor();
         StreamSink sink = workbench.startSink();
         Way guarded = way(
                 "guarded",
@@ -76,22 +84,17 @@ final class StreamsBench implements Bench {
                 extAuthz);
         Way bare = way(
                 "bare", workbench, workbench.startEnvoy(extAuthz.endpoint(), sink.endpoint(), Bootstrap::withoutGuard));
-        Way continued = way(
-                "continued",
-                workbench,
-                workbench.startEnvoy(
-                        extAuthz.endpoint(),
-                        sink.endpoint(),
-                        generated -> generated.withGuardAt((Endpoint.Unix) peer.endpoint())),
-                peer);
+        Way continued = guardedBy("continued", workbench, extAuthz, peer, sink);
+        Way floor = guardedBy("floor", workbench, extAuthz, idler, sink);
 
         Caller caller = new Caller(SANDBOX, workbench.questions().token(SANDBOX));
         byte[] log = logs(SANDBOX, LINES, LINE);
         byte[] small = logs(SANDBOX, 1, SMALL_LINE);
-        Comparison logs = new Comparison("logs", Kind.of(PUSH, log, 1), List.of(guarded, bare, continued));
-        Comparison joined = new Comparison("joined", Kind.of(PUSH, log, JOINED), List.of(guarded, bare, continued));
-        Comparison smalls = new Comparison("small", Kind.of(PUSH, small, 1), List.of(guarded, bare, continued));
-        Comparison packed = new Comparison("packed", Kind.of(PUSH, small, PACKED), List.of(guarded, bare, continued));
+        List<Way> all = List.of(guarded, bare, continued, floor);
+        Comparison logs = new Comparison("logs", Kind.of(PUSH, log, 1), all);
+        Comparison joined = new Comparison("joined", Kind.of(PUSH, log, JOINED), List.of(guarded, bare, floor));
+        Comparison smalls = new Comparison("small", Kind.of(PUSH, small, 1), all);
+        Comparison packed = new Comparison("packed", Kind.of(PUSH, small, PACKED), all);
         Comparison relay = new Comparison(
                 "relay",
                 Kind.of(
@@ -111,16 +114,20 @@ final class StreamsBench implements Bench {
         Idle idle = idle(workbench, extAuthz, guarded, sink);
         return String.format(
                 Locale.ROOT,
-                "streams logs_ratio=%.3f logs_vs_continue=%.3f small_vs_continue=%.3f packed_vs_continue=%.3f"
-                        + " relay_ratio=%.3f logs_bound=%.3f joined_ratio=%.3f joined_bound=%.3f"
+                "streams logs_ratio=%.3f logs_vs_continue=%.3f small_vs_continue=%.3f relay_ratio=%.3f"
+                        + " packed_vs_continue=%.3f logs_vs_floor=%.3f small_vs_floor=%.3f packed_vs_floor=%.3f"
+                        + " logs_bound=%.3f joined_ratio=%.3f joined_bound=%.3f"
                         + " idle_heap_kib=%.1f idle_rss_kib=%.1f",
-                logs.toBare.median(),
-                logs.toContinued.median(),
-                smalls.toContinued.median(),
-                packed.toContinued.median(),
-                relay.toBare.median(),
+                logs.rateTo(bare),
+                logs.rateTo(continued),
+                smalls.rateTo(continued),
+                relay.rateTo(bare),
+                packed.rateTo(continued),
+                logs.rateTo(floor),
+                smalls.rateTo(floor),
+                packed.rateTo(floor),
                 logs.bound.median(),
-                joined.toBare.median(),
+                joined.rateTo(bare),
                 joined.bound.median(),
                 idle.heapKib(),
                 idle.residentKib());
@@ -128,6 +135,16 @@ final class StreamsBench implements Bench {
 
     private static Way way(String name, Workbench workbench, Subject envoy, Subject... working) {
         return new Way(name, envoy, workbench.streams(envoy), List.of(working));
+    }
+
+    /** ext-authz decides who gets in; what comes afterwards somebody else is asked about. */
+    private static Way guardedBy(String name, Workbench workbench, Subject extAuthz, Subject guard, StreamSink sink)
+            throws IOException, InterruptedException {
+        Subject envoy = workbench.startEnvoy(
+                extAuthz.endpoint(),
+                sink.endpoint(),
+                generated -> generated.withGuardAt((Endpoint.Unix) guard.endpoint()));
+        return way(name, workbench, envoy, guard);
     }
 
     /** A message of log lines as a supervisor writes them. */
@@ -145,15 +162,13 @@ final class StreamsBench implements Bench {
         return request.build().toByteArray();
     }
 
-    /** The same load on several ways, measured in turn; the first is ours. */
+    /** The same load on several ways, measured in turn: first ours, then the one without a guard, the floor last. */
     private static final class Comparison {
-        final Series toBare = new Series();
-        final Series toContinued = new Series();
-
         /** What no guard's ratio to none can be over once Envoy is what everything waits for. */
         final Series bound = new Series();
 
-        private final Series cpuToContinued = new Series();
+        private final Map<Way, Series> rates = new LinkedHashMap<>();
+        private final Map<Way, Series> cpus = new LinkedHashMap<>();
         private final String name;
         private final Kind kind;
         private final List<Way> ways;
@@ -162,44 +177,63 @@ final class StreamsBench implements Bench {
             this.name = name;
             this.kind = kind;
             this.ways = ways;
+            ways.forEach(way -> {
+                rates.put(way, new Series());
+                cpus.put(way, new Series());
+            });
+        }
+
+        /** How fast our way is beside another one. */
+        double rateTo(Way other) {
+            return series(rates, other).median();
+        }
+
+        private static Series series(Map<Way, Series> of, Way way) {
+            return Objects.requireNonNull(of.get(way));
         }
 
         void measure(List<Caller> callers, int rounds, int seconds) throws IOException, InterruptedException {
             int warmUp = (int)
                     Math.min(kind.atOnce() > 1 ? Long.MAX_VALUE : WARM_UP_PIECES, WARM_UP_BYTES / kind.framed().length);
-            for (Way way : ways) {
-                way.load().runTimes(kind, callers, warmUp / callers.size());
+            for (int half = 0; half < 2; half++) {
+                for (Way way : ways) {
+                    way.load().runTimes(kind, callers, warmUp / 2 / callers.size());
+                }
+                // What the compilers have been asked for meanwhile is not to be a part of what is measured, for nobody.
+                Thread.sleep(COMPILING);
             }
             for (int round = 0; round < rounds; round++) {
-                double[] rates = new double[ways.size()];
-                double[] cpu = new double[ways.size()];
-                double[] envoy = new double[ways.size()];
-                String[] texts = new String[ways.size()];
+                Stretch[] stretches = new Stretch[ways.size()];
                 for (int i = 0; i < ways.size(); i++) {
                     // Who is first changes, so that nobody always meets the machine as the same other left it.
                     int turn = (round + i) % ways.size();
-                    Stretch stretch = stretch(ways.get(turn), callers, seconds);
-                    rates[turn] = stretch.result().megabytes();
-                    envoy[turn] = stretch.envoyMicros();
-                    cpu[turn] = stretch.envoyMicros() + stretch.guardMicros();
-                    texts[turn] = stretch.toString();
+                    stretches[turn] = stretch(ways.get(turn), callers, seconds);
                 }
-                toBare.add(rates[0] / rates[1]);
-                if (ways.size() > 2) {
-                    toContinued.add(rates[0] / rates[2]);
-                    cpuToContinued.add(cpu[0] / cpu[2]);
-                    bound.add(envoy[1] / envoy[2]);
+                for (int i = 1; i < stretches.length; i++) {
+                    Way other = ways.get(i);
+                    series(rates, other)
+                            .add(stretches[0].result().megabytes()
+                                    / stretches[i].result().megabytes());
+                    series(cpus, other).add(stretches[0].micros() / stretches[i].micros());
                 }
-                System.out.printf("%s round %d: %s%n", name, round + 1, String.join(" | ", texts));
+                bound.add(stretches[1].envoyMicros() / stretches[stretches.length - 1].envoyMicros());
+                System.out.printf(
+                        "%s round %d: %s%n",
+                        name,
+                        round + 1,
+                        Arrays.stream(stretches).map(Stretch::toString).collect(Collectors.joining(" | ")));
             }
-            System.out.printf("%s, ratio to no guard %s%n", name, toBare.describe(3));
+            for (Way other : ways.subList(1, ways.size())) {
+                System.out.printf(
+                        "%s, ratio to %s %s, of processor time of Envoy and guard %s%n",
+                        name,
+                        other.name(),
+                        series(rates, other).describe(3),
+                        series(cpus, other).describe(3));
+            }
             if (ways.size() > 2) {
-                System.out.printf("%s, ratio to a processor that lets all go on %s%n", name, toContinued.describe(3));
                 System.out.printf(
-                        "%s, ratio of processor time of Envoy and guard to that %s%n",
-                        name, cpuToContinued.describe(3));
-                System.out.printf(
-                        "%s, ratio of Envoy's processor time without a processor to that with one that lets all go on %s%n",
+                        "%s, ratio of Envoy's processor time bare to that with a processor that does nothing %s%n",
                         name, bound.describe(3));
             }
         }
@@ -227,6 +261,10 @@ final class StreamsBench implements Bench {
 
         /** What a stretch showed, and how much processor time a message took of Envoy and of who guards. */
         private record Stretch(String name, StreamLoad.Result result, double envoyMicros, double guardMicros) {
+            double micros() {
+                return envoyMicros + guardMicros;
+            }
+
             @Override
             public String toString() {
                 return String.format(

@@ -17,6 +17,7 @@ import io.sallyport.base.settings.Problems;
 import io.sallyport.base.settings.Settings;
 import io.sallyport.bench.peer.AlwaysContinueMain;
 import io.sallyport.bench.peer.AlwaysOkMain;
+import io.sallyport.bench.peer.ContinueFloorMain;
 import io.sallyport.e2e.stack.Child;
 import io.sallyport.e2e.stack.EnvoyBinary;
 import io.sallyport.e2e.stack.Folders;
@@ -165,8 +166,16 @@ final class Workbench implements AutoCloseable {
 
     /** The peer that lets every piece of every stream go on. */
     Subject startAlwaysContinue() throws IOException, InterruptedException {
-        return startPeer(new Peer(
-                "always-continue", AlwaysContinueMain.class, endpoint -> Pieces.send(connect(endpoint), 20, 500)));
+        return startProcessor("always-continue", AlwaysContinueMain.class);
+    }
+
+    /** What does the same without listening. */
+    Subject startContinueFloor() throws IOException, InterruptedException {
+        return startProcessor("continue-floor", ContinueFloorMain.class);
+    }
+
+    private Subject startProcessor(String name, Class<?> main) throws IOException, InterruptedException {
+        return startPeer(new Peer(name, main, endpoint -> Pieces.send(connect(endpoint), 20, 500)));
     }
 
     /**

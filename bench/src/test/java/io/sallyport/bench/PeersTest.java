@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sallyport.bench.peer.AlwaysContinueMain;
 import io.sallyport.bench.peer.AlwaysOkMain;
+import io.sallyport.bench.peer.ContinueFloorMain;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -33,7 +34,8 @@ class PeersTest {
                 .extracting(file -> file.getFileName().toString())
                 .contains(
                         AlwaysOkMain.class.getSimpleName() + ".class",
-                        AlwaysContinueMain.class.getSimpleName() + ".class");
+                        AlwaysContinueMain.class.getSimpleName() + ".class",
+                        ContinueFloorMain.class.getSimpleName() + ".class");
         for (Path file : files) {
             assertThat(new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1))
                     .as(file.getFileName().toString())

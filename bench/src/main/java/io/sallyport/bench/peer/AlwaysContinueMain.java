@@ -1,127 +1,70 @@
 package io.sallyport.bench.peer;
 
-import io.grpc.KnownLength;
-import io.grpc.Metadata;
-import io.grpc.MethodDescriptor;
-import io.grpc.ServerCall;
-import io.grpc.ServerServiceDefinition;
-import io.grpc.ServiceDescriptor;
-import io.grpc.Status;
-import java.io.ByteArrayInputStream;
+import io.envoyproxy.envoy.service.ext_proc.v3.BodyResponse;
+import io.envoyproxy.envoy.service.ext_proc.v3.ExternalProcessorGrpc;
+import io.envoyproxy.envoy.service.ext_proc.v3.HeadersResponse;
+import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
+import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingResponse;
+import io.envoyproxy.envoy.service.ext_proc.v3.TrailersResponse;
+import io.grpc.stub.StreamObserver;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.util.List;
-import java.util.concurrent.TimeUnit;
 
 /**
- * The peer of the stream guard: lets everything go on, with the transport, the flags and the health service of ext-authz.
- *
- * <p>It is as fast as we could make one on grpc-java: it looks at the first byte of what Envoy says, which tells what it
- * is about, reads nothing else, and answers with bytes made beforehand. What ext-authz costs more than this is what guarding
- * costs.
+ * The peer of the stream guard: an ordinary processor on the generated classes that lets everything go on, with the
+ * transport, the flags and the health service of ext-authz. It hears what Envoy says and builds each answer once;
+ * {@link ContinueFloorMain} does not even hear.
  */
 public final class AlwaysContinueMain {
-    private static final String SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor";
-    private static final int LARGEST_MESSAGE = 16 << 20;
-
     private AlwaysContinueMain() {}
 
     /** Serves on the endpoint that is its one argument. */
     public static void main(String[] arguments) throws IOException, InterruptedException {
-        PeerServer.serve(
-                "always-continue",
-                arguments[0],
-                builder -> builder.maxInboundMessageSize(LARGEST_MESSAGE)
-                        .permitKeepAliveTime(500, TimeUnit.MILLISECONDS)
-                        .permitKeepAliveWithoutCalls(true)
-                        .addService(process()));
+        PeerServer.serveProcessor("always-continue", arguments[0], new AlwaysContinue().bindService());
     }
 
-    private static ServerServiceDefinition process() {
-        MethodDescriptor<Answer, Answer> method = MethodDescriptor.<Answer, Answer>newBuilder()
-                .setType(MethodDescriptor.MethodType.BIDI_STREAMING)
-                .setFullMethodName(MethodDescriptor.generateFullMethodName(SERVICE, "Process"))
-                .setRequestMarshaller(new Messages())
-                .setResponseMarshaller(new Messages())
+    private static final class AlwaysContinue extends ExternalProcessorGrpc.ExternalProcessorImplBase {
+        private static final ProcessingResponse HEADERS = ProcessingResponse.newBuilder()
+                .setRequestHeaders(HeadersResponse.getDefaultInstance())
                 .build();
-        return ServerServiceDefinition.builder(
-                        ServiceDescriptor.newBuilder(SERVICE).addMethod(method).build())
-                .addMethod(method, (call, _) -> {
-                    call.sendHeaders(new Metadata());
-                    call.request(Integer.MAX_VALUE);
-                    return new Continuing(call);
-                })
+        private static final ProcessingResponse BODY = ProcessingResponse.newBuilder()
+                .setRequestBody(BodyResponse.getDefaultInstance())
                 .build();
-    }
+        private static final ProcessingResponse TRAILERS = ProcessingResponse.newBuilder()
+                .setRequestTrailers(TrailersResponse.getDefaultInstance())
+                .build();
+        private static final ProcessingResponse RESPONSE_TRAILERS = ProcessingResponse.newBuilder()
+                .setResponseTrailers(TrailersResponse.getDefaultInstance())
+                .build();
 
-    /** The answer to a message of Envoy's; field numbers are those of {@code external_processor.proto}. */
-    @SuppressWarnings("ImmutableEnumChecker") // nobody writes to the bytes
-    private enum Answer {
-        REQUEST_HEADERS(2, 1),
-        REQUEST_BODY(4, 3),
-        REQUEST_TRAILERS(6, 5),
-        RESPONSE_TRAILERS(7, 6);
-
-        private final int firstByte;
-        private final byte[] bytes;
-
-        Answer(int field, int answer) {
-            firstByte = field << 3 | 2;
-            bytes = new byte[] {(byte) (answer << 3 | 2), 0};
-        }
-
-        static Answer to(int firstByte) {
-            for (Answer answer : ALL) {
-                if (answer.firstByte == firstByte) {
-                    return answer;
+        @Override
+        public StreamObserver<ProcessingRequest> process(StreamObserver<ProcessingResponse> envoy) {
+            return new StreamObserver<>() {
+                @Override
+                public void onNext(ProcessingRequest request) {
+                    envoy.onNext(answer(request));
                 }
-            }
-            throw new IllegalArgumentException("a message that begins with " + firstByte);
+
+                @Override
+                public void onError(Throwable failure) {
+                    // Envoy has left.
+                }
+
+                @Override
+                public void onCompleted() {
+                    envoy.onCompleted();
+                }
+            };
         }
 
-        // The likeliest first.
-        private static final List<Answer> ALL =
-                List.of(REQUEST_BODY, REQUEST_HEADERS, REQUEST_TRAILERS, RESPONSE_TRAILERS);
-    }
-
-    private static final class Messages implements MethodDescriptor.Marshaller<Answer> {
-        @Override
-        public Answer parse(InputStream message) {
-            try {
-                return Answer.to(message.read());
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-        }
-
-        @Override
-        public InputStream stream(Answer answer) {
-            return new Constant(answer.bytes);
-        }
-    }
-
-    private static final class Constant extends ByteArrayInputStream implements KnownLength {
-        Constant(byte[] bytes) {
-            super(bytes);
-        }
-    }
-
-    private static final class Continuing extends ServerCall.Listener<Answer> {
-        private final ServerCall<Answer, Answer> call;
-
-        Continuing(ServerCall<Answer, Answer> call) {
-            this.call = call;
-        }
-
-        @Override
-        public void onMessage(Answer answer) {
-            call.sendMessage(answer);
-        }
-
-        @Override
-        public void onHalfClose() {
-            call.close(Status.OK, new Metadata());
+        private static ProcessingResponse answer(ProcessingRequest request) {
+            return switch (request.getRequestCase()) {
+                case REQUEST_BODY -> BODY;
+                case REQUEST_HEADERS -> HEADERS;
+                case REQUEST_TRAILERS -> TRAILERS;
+                case RESPONSE_TRAILERS -> RESPONSE_TRAILERS;
+                case RESPONSE_HEADERS, RESPONSE_BODY, REQUEST_NOT_SET ->
+                    throw new IllegalArgumentException("a message about " + request.getRequestCase());
+            };
         }
     }
 }

@@ -262,9 +262,11 @@ final class GuardedStream {
         } else if (stream.pin().isPinned()) {
             look(stream, piece);
         } else {
+            // Before there is an answer to a question, other pieces lie where this one did.
+            Piece kept = piece.kept();
             withOwner(stream, living -> {
                 stream.pin().own(living);
-                look(stream, piece);
+                look(stream, kept);
             });
         }
     }

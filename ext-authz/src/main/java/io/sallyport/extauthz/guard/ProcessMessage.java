@@ -1,6 +1,7 @@
 package io.sallyport.extauthz.guard;
 
 import io.sallyport.extauthz.envoy.DynamicMetadata;
+import java.util.Arrays;
 
 /** What Envoy says about a stream: a {@code ProcessingRequest}, as far as the guard reads it. */
 sealed interface ProcessMessage {
@@ -30,7 +31,10 @@ sealed interface ProcessMessage {
         UNKNOWN
     }
 
-    /** Some bytes of the request's body, where they lie in the message that brought them. */
+    /**
+     * Some bytes of the request's body, where they lie in the message that brought them: good until whoever is handed it
+     * returns.
+     */
     final class Piece implements ProcessMessage {
         private final byte[] bytes;
         private final int at;
@@ -38,7 +42,6 @@ sealed interface ProcessMessage {
         private final boolean last;
 
         /**
-         * @param bytes never written to afterwards
          * @param last whether the request ends with it
          */
         Piece(byte[] bytes, int at, int length, boolean last) {
@@ -46,6 +49,11 @@ sealed interface ProcessMessage {
             this.at = at;
             this.length = length;
             this.last = last;
+        }
+
+        /** The same for as long as anybody likes. */
+        Piece kept() {
+            return new Piece(Arrays.copyOfRange(bytes, at, at + length), 0, length, last);
         }
 
         byte[] bytes() {

@@ -14,6 +14,7 @@ import io.sallyport.extauthz.guard.ProcessMessage.RequestTrailers;
 import io.sallyport.extauthz.guard.ProcessMessage.ResponseTrailers;
 import io.sallyport.extauthz.guard.ProcessMessage.Unexpected;
 import java.io.IOException;
+import java.util.Arrays;
 
 /**
  * Reads a {@link ProcessMessage} out of the bytes of an {@code envoy.service.ext_proc.v3.ProcessingRequest}.
@@ -51,6 +52,7 @@ final class ProcessMessageReader {
     private static final int CONFIG_EARLY = 3;
 
     private final byte[] message;
+    private final int size;
     private final CodedInputStream in;
 
     private int kind;
@@ -58,15 +60,20 @@ final class ProcessMessageReader {
     private int length;
     private boolean last;
 
-    private ProcessMessageReader(byte[] message) {
+    private ProcessMessageReader(byte[] message, int size) {
         this.message = message;
-        this.in = CodedInputStream.newInstance(message);
+        this.size = size;
+        this.in = CodedInputStream.newInstance(message, 0, size);
     }
 
-    /** @param message the whole message; it is kept, so nobody may write to it afterwards */
-    static ProcessMessage read(byte[] message) {
+    /**
+     * Reads one message.
+     *
+     * @param buffer begins with the message; a piece stays in it
+     */
+    static ProcessMessage read(byte[] buffer, int size) {
         try {
-            return new ProcessMessageReader(message).read();
+            return new ProcessMessageReader(buffer, size).read();
         } catch (IOException e) {
             return new Unexpected("not one ProcessingRequest");
         }
@@ -95,7 +102,7 @@ final class ProcessMessageReader {
         }
         return switch (kind) {
             case REQUEST_BODY -> new Piece(message, at, length, last);
-            case REQUEST_HEADERS -> headers(Fields.parse(message));
+            case REQUEST_HEADERS -> headers(Fields.parse(Arrays.copyOf(message, size)));
             case REQUEST_TRAILERS -> new RequestTrailers();
             case RESPONSE_TRAILERS -> new ResponseTrailers();
             case RESPONSE_HEADERS -> new Unexpected("response headers, which are not asked for");

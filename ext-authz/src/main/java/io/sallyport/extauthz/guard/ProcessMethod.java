@@ -7,13 +7,17 @@ import io.sallyport.base.net.RawMarshallers;
 final class ProcessMethod {
     static final String SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor";
 
+    /** A piece as large as a stream's window, and what Envoy says along with it. */
+    private static final int LARGEST_USUAL = 72 * 1024;
+
     private ProcessMethod() {}
 
     static MethodDescriptor<ProcessMessage, ProcessAnswer> descriptor() {
         return MethodDescriptor.<ProcessMessage, ProcessAnswer>newBuilder()
                 .setType(MethodDescriptor.MethodType.BIDI_STREAMING)
                 .setFullMethodName(MethodDescriptor.generateFullMethodName(SERVICE, "Process"))
-                .setRequestMarshaller(RawMarshallers.incoming(
+                .setRequestMarshaller(RawMarshallers.passing(
+                        LARGEST_USUAL,
                         ProcessMessageReader::read,
                         () -> new ProcessMessage.Unexpected("a message that cannot be read")))
                 .setResponseMarshaller(RawMarshallers.outgoing(ProcessAnswer::stream))

@@ -173,7 +173,10 @@ final class GuardStage implements Owners, LineageSource {
         }
 
         void take(ProcessingRequest request) {
-            stream.take(ProcessMessageReader.read(request.toByteArray()));
+            byte[] buffer = request.toByteArray();
+            stream.take(ProcessMessageReader.read(buffer, buffer.length));
+            // As the next message does, so that whoever kept bytes has kept these.
+            Arrays.fill(buffer, (byte) 0xEE);
         }
 
         Running piece(byte[] bytes) {

@@ -367,7 +367,7 @@ class GuardedStreamTest {
     @Test
     void garbleAndPiecesOutOfPlace() {
         Running garbled = stage.open("alpha", LOGS);
-        garbled.stream.take(ProcessMessageReader.read(new byte[] {10, 100}));
+        garbled.stream.take(ProcessMessageReader.read(new byte[] {10, 100}, 2));
         assertThat(garbled.ended()).isEqualTo(Reason.STREAM_UNGUARDED);
 
         assertThat(stage.open("alpha", RELAY).piece(frame(new byte[3])).ended()).isEqualTo(Reason.STREAM_UNGUARDED);

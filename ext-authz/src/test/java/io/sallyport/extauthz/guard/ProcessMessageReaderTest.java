@@ -52,7 +52,7 @@ class ProcessMessageReaderTest {
                             .setEndOfStream(last))
                     .setMetadataContext(METADATA)
                     .build();
-            Piece piece = (Piece) ProcessMessageReader.read(request.toByteArray());
+            Piece piece = (Piece) read(request.toByteArray());
             assertThat(Arrays.copyOfRange(piece.bytes(), piece.at(), piece.at() + piece.length()))
                     .isEqualTo(bytes);
             assertThat(piece.isLast()).isEqualTo(last);
@@ -66,17 +66,17 @@ class ProcessMessageReaderTest {
                 .setRequestHeaders(HttpHeaders.getDefaultInstance())
                 .setMetadataContext(METADATA)
                 .build();
-        assertThat(ProcessMessageReader.read(headers.toByteArray()))
+        assertThat(read(headers.toByteArray()))
                 .isEqualTo(new RequestHeaders(
                         "",
                         DynamicMetadata.NONE.with("principal", "somebody"),
                         new Modes(BodyMode.NONE, BodyMode.NONE, false)));
-        assertThat(ProcessMessageReader.read(ProcessingRequest.newBuilder()
+        assertThat(read(ProcessingRequest.newBuilder()
                         .setRequestTrailers(HttpTrailers.getDefaultInstance())
                         .build()
                         .toByteArray()))
                 .isEqualTo(new RequestTrailers());
-        assertThat(ProcessMessageReader.read(ProcessingRequest.newBuilder()
+        assertThat(read(ProcessingRequest.newBuilder()
                         .setResponseTrailers(HttpTrailers.getDefaultInstance())
                         .build()
                         .toByteArray()))
@@ -134,7 +134,14 @@ class ProcessMessageReaderTest {
     }
 
     private static RequestHeaders read(ProcessingRequest request) {
-        return (RequestHeaders) ProcessMessageReader.read(request.toByteArray());
+        return (RequestHeaders) read(request.toByteArray());
+    }
+
+    /** In a buffer that a longer message has been in before. */
+    private static ProcessMessage read(byte[] message) {
+        byte[] buffer = Arrays.copyOf(message, message.length + 64);
+        Arrays.fill(buffer, message.length, buffer.length, (byte) (4 << 3 | 2));
+        return ProcessMessageReader.read(buffer, message.length);
     }
 
     /** Where protobuf would take the last, or merge, there is more than one way to read it. */
@@ -147,10 +154,10 @@ class ProcessMessageReaderTest {
         ByteArrayOutputStream twice = new ByteArrayOutputStream();
         twice.write(piece);
         twice.write(piece);
-        assertThat(ProcessMessageReader.read(twice.toByteArray())).isInstanceOf(Unexpected.class);
+        assertThat(read(twice.toByteArray())).isInstanceOf(Unexpected.class);
 
         byte[] twoBodies = {0x22, 6, 10, 1, 'a', 10, 1, 'b'};
-        assertThat(ProcessMessageReader.read(twoBodies)).isInstanceOf(Unexpected.class);
+        assertThat(read(twoBodies)).isInstanceOf(Unexpected.class);
     }
 
     @Test
@@ -163,13 +170,13 @@ class ProcessMessageReaderTest {
                 .build()
                 .toByteArray();
         for (int length = 0; length < good.length; length++) {
-            assertThat(ProcessMessageReader.read(Arrays.copyOf(good, length))).isNotNull();
+            assertThat(read(Arrays.copyOf(good, length))).isNotNull();
         }
         for (int at = 0; at < good.length; at++) {
             for (int value = 0; value < 256; value++) {
                 byte[] changed = good.clone();
                 changed[at] = (byte) value;
-                assertThat(ProcessMessageReader.read(changed)).isNotNull();
+                assertThat(read(changed)).isNotNull();
             }
         }
     }
