@@ -33,7 +33,7 @@ final class EnvoyBinary {
         }
     }
 
-    private static Path repository() {
+    static Path repository() {
         Path directory = Path.of("").toAbsolutePath();
         while (!Files.exists(directory.resolve("bin/find-envoy"))) {
             Path parent = directory.getParent();
