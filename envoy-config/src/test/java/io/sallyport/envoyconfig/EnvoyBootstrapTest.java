@@ -2,6 +2,7 @@ package io.sallyport.envoyconfig;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.protobuf.Value;
 import com.google.protobuf.util.Durations;
 import io.envoyproxy.envoy.config.bootstrap.v3.Bootstrap;
 import io.envoyproxy.envoy.config.cluster.v3.CircuitBreakers.Thresholds;
@@ -10,6 +11,7 @@ import io.envoyproxy.envoy.config.core.v3.HttpProtocolOptions.HeadersWithUndersc
 import io.envoyproxy.envoy.config.core.v3.KeepaliveSettings;
 import io.envoyproxy.envoy.config.core.v3.RoutingPriority;
 import io.envoyproxy.envoy.config.listener.v3.Listener;
+import io.envoyproxy.envoy.extensions.access_loggers.file.v3.FileAccessLog;
 import io.envoyproxy.envoy.extensions.filters.http.ext_authz.v3.ExtAuthz;
 import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor;
 import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode;
@@ -73,6 +75,36 @@ class EnvoyBootstrapTest {
         assertThat(listener().getEnableReusePort().getValue()).isFalse();
         assertThat(listener().hasEnableReusePort()).isTrue();
         assertThat(listener().hasPerConnectionBufferLimitBytes()).isTrue();
+    }
+
+    /** A path, a header, an agent's name: a client could write a secret into each, or a line of its own. */
+    @Test
+    void theAccessLogHasNothingThatAClientChose() throws Exception {
+        FileAccessLog log = bootstrap(new SettingsText().with("access-log", directory.resolve("access.log")))
+                .getStaticResources()
+                .getListeners(0)
+                .getFilterChains(0)
+                .getFilters(0)
+                .getTypedConfig()
+                .unpack(HttpConnectionManager.class)
+                .getAccessLog(0)
+                .getTypedConfig()
+                .unpack(FileAccessLog.class);
+        assertThat(log.getLogFormat().getJsonFormat().getFieldsMap().values().stream()
+                        .map(Value::getStringValue))
+                .containsExactlyInAnyOrder(
+                        "%START_TIME%",
+                        "%REQ(X-REQUEST-ID)%", // Envoy's own: a client's is not kept
+                        "%ROUTE_NAME%",
+                        "%GRPC_STATUS_NUMBER%",
+                        "%RESPONSE_CODE%",
+                        "%RESPONSE_CODE_DETAILS%",
+                        "%RESPONSE_FLAGS%",
+                        "%UPSTREAM_CLUSTER%",
+                        "%DURATION%",
+                        "%BYTES_RECEIVED%",
+                        "%BYTES_SENT%",
+                        "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%");
     }
 
     @Test

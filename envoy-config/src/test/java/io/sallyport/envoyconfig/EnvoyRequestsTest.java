@@ -12,6 +12,7 @@ import io.envoyproxy.envoy.type.v3.StatusCode;
 import io.grpc.Status.Code;
 import io.netty.handler.codec.http2.DefaultHttp2Headers;
 import io.netty.handler.codec.http2.Http2Headers;
+import io.sallyport.base.Reason;
 import io.sallyport.envoyconfig.RawHttp2.Answer;
 import io.sallyport.envoyconfig.RawHttp2.Call;
 import io.sallyport.envoyconfig.RecordingUpstream.Arrival;
@@ -436,6 +437,13 @@ class EnvoyRequestsTest extends OnOneEnvoy {
                         || answer.reset().isPresent())
                 .as("a refusal: %s", answer)
                 .isTrue();
+        if (odd == Odd.CONNECT) {
+            // Somebody's tunnel is no outage of ours: whoever counts those, or tries again after one, is not to be told
+            // so.
+            assertThat(answer.httpStatus()).isEqualTo(404);
+            assertThat(answer.grpcStatus())
+                    .isEqualTo(Reason.METHOD_UNKNOWN.statusCode().value());
+        }
         live.assertNothingForwarded();
     }
 

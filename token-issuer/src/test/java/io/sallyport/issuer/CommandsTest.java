@@ -6,6 +6,7 @@ import io.sallyport.identity.KeyDirectory;
 import io.sallyport.identity.Lineage;
 import io.sallyport.identity.SandboxClaims;
 import io.sallyport.issuer.RunningIssuer.Printed;
+import io.sallyport.issuer.cli.Commands;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -95,6 +96,15 @@ class CommandsTest {
         assertThat(again.exitCode()).isEqualTo(1);
         assertThat(again.err()).contains("FAILED_PRECONDITION", "never comes back");
         assertThat(issuer.command("sandbox", "delete", "nobody").exitCode()).isEqualTo(1);
+    }
+
+    @Test
+    void theListIsWholeHoweverManyThereAre() throws Exception {
+        int many = Commands.PAGE + 1;
+        for (int i = 0; i < many; i++) {
+            issuer.register("sandbox-" + i);
+        }
+        assertThat(issuer.command("sandbox", "list").out().lines()).hasSize(many);
     }
 
     @Test
@@ -263,6 +273,27 @@ class CommandsTest {
         assertThat(tokens.resolve("nothing")).doesNotExist();
         assertThat(names(open)).isEmpty();
         assertThat(issuer.auditAfterClosing()).isEmpty();
+    }
+
+    @Test
+    void somebodyElsesDirectoryIsForTheirOwnFilesAlone() throws Exception {
+        // Only root can make one; elsewhere there is nothing to see.
+        boolean root = (Integer) Files.getAttribute(directory, "unix:uid") == 0;
+        Path theirs = Files.createDirectory(directory.resolve("theirs"));
+        if (root) {
+            Files.setAttribute(theirs, "unix:uid", 12345);
+        }
+        String place = theirs.resolve("token").toString();
+        for (String owner : List.of("12345:54321", "54321:54321")) {
+            Printed printed = issuer.command("sandbox", "create", "alpha", "--token-file", place, "--owner", owner);
+            assertThat(printed.exitCode()).as(printed.err()).isEqualTo(root && owner.startsWith("12345") ? 0 : 1);
+            Files.deleteIfExists(Path.of(place));
+        }
+        if (root) {
+            Printed printed = issuer.command("token", "mint", "alpha", "--token-file", place);
+            assertThat(printed.exitCode()).isEqualTo(1);
+            assertThat(printed.err()).contains("belongs to user 12345");
+        }
     }
 
     @Test

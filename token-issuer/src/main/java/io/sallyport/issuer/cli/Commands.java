@@ -39,6 +39,9 @@ import picocli.CommandLine.Spec;
 
 /** The operator's commands. Each holds its options and little else. */
 public final class Commands {
+    /** Sandboxes that are asked for at a time. */
+    public static final int PAGE = 200;
+
     private static final String REGISTRY_VARIABLE = "SALLYPORT_REGISTRY_SOCKET";
 
     private Commands() {}
@@ -322,7 +325,7 @@ public final class Commands {
                 String next = "";
                 do {
                     ListSandboxesRequest request = ListSandboxesRequest.newBuilder()
-                            .setPageSize(1000)
+                            .setPageSize(PAGE)
                             .setPageToken(next)
                             .setIncludeDeleted(all)
                             .build();

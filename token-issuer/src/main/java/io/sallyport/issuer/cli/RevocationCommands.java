@@ -165,7 +165,7 @@ final class RevocationCommands {
                 String next = "";
                 do {
                     ListRevocationsRequest request = ListRevocationsRequest.newBuilder()
-                            .setPageSize(1000)
+                            .setPageSize(Commands.PAGE)
                             .setPageToken(next)
                             .build();
                     ListRevocationsResponse page = client.call(stub -> stub.listRevocations(request));
