@@ -139,8 +139,8 @@ final class CompactJws {
                     new JWSHeader.Builder(JWSAlgorithm.parse(algorithm)).build(),
                     signingInput,
                     new Base64URL(parts[2]));
-        } catch (JOSEException | IllegalStateException e) {
-            return false;
+        } catch (JOSEException | IllegalArgumentException | IllegalStateException e) {
+            return false; // "none" is no algorithm to Nimbus
         }
     }
 

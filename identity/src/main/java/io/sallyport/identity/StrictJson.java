@@ -14,8 +14,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Reads a JSON object in the one way every reader would (RFC 8259, I-JSON): valid UTF-8, no member twice at any depth,
- * nothing before the object or after it.
+ * Reads a JSON object in the one way every reader would (RFC 8259, I-JSON): valid UTF-8, no half of a surrogate pair, no
+ * member twice at any depth, nothing before the object or after it.
  *
  * <p>Only what tokens are made of is kept: texts, whole numbers, objects. Any other value is remembered as
  * {@link Value.Other}, so that a claim of the wrong type is never mistaken for a missing one.
@@ -68,7 +68,7 @@ final class StrictJson {
         Map<String, Value> members = new HashMap<>();
         json.beginObject();
         while (json.hasNext()) {
-            if (members.put(json.nextName(), value(json)) != null) {
+            if (members.put(wellFormed(json.nextName()), value(json)) != null) {
                 throw new MalformedJsonException("a member comes twice");
             }
         }
@@ -78,7 +78,7 @@ final class StrictJson {
 
     private static Value value(JsonReader json) throws IOException {
         return switch (json.peek()) {
-            case STRING -> new Value.Text(json.nextString());
+            case STRING -> new Value.Text(wellFormed(json.nextString()));
             case NUMBER -> number(json.nextString());
             case BEGIN_OBJECT -> new Value.Nested(members(json));
             case BEGIN_ARRAY -> {
@@ -95,6 +95,18 @@ final class StrictJson {
                 yield new Value.Other();
             }
         };
+    }
+
+    /** An escape can write half a character: some readers refuse that, and others make the same of each. */
+    private static String wellFormed(String text) throws MalformedJsonException {
+        for (int at = 0; at < text.length(); ) {
+            int point = text.codePointAt(at);
+            if (point >= Character.MIN_SURROGATE && point <= Character.MAX_SURROGATE) {
+                throw new MalformedJsonException("half a surrogate pair");
+            }
+            at += Character.charCount(point);
+        }
+        return text;
     }
 
     private static Value number(String text) {
