@@ -12,7 +12,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -414,7 +413,11 @@ public final class MessageScanner {
 
         private boolean isSame(int a, int b, int length) {
             if (length < 8) {
-                return Arrays.equals(bytes, a, a + length, bytes, b, b + length);
+                int i = 0;
+                while (i < length && bytes[a + i] == bytes[b + i]) {
+                    i++;
+                }
+                return i == length;
             }
             int last = length - 8;
             for (int i = 0; i < last; i += 8) {
