@@ -122,6 +122,22 @@ class EveryKindOfFieldTest {
                 : null;
     }
 
+    /** The texts that a scan goes past at a glance are those whose tag is one byte, and that are nothing to the rule. */
+    @Test
+    void aTextIsGoneByOnlyWhereNothingDependsOnIt() throws InvalidSettingsException, RejectedException {
+        MessageRule rule = Policies.method(
+                        Policies.load(section("{sandbox: {id: sandbox_id}, require: {everywhere: \"true\"}}")),
+                        "/test.Gateway/A")
+                .messages();
+        Wire good = Wire.EMPTY.number(13, 1).text(1, "alpha").text(33, "x");
+        // Of 32 bits the one for number 33 would be that of number 1.
+        assertThat(MessageScanner.scanMessage(rule, good.buffer()).id()).isEqualTo("alpha");
+        assertThat(reason(rule, good.text(1, "beta"))).isEqualTo(Reason.MESSAGE_FIELD_REPEATED);
+        // A text that the rule does not name is a member of a oneof that it does.
+        assertThat(reason(rule, good.text(12, "x"))).isEqualTo(Reason.MESSAGE_ONEOF);
+        assertThat(reason(rule, Wire.EMPTY.text(12, "x").number(13, 1))).isEqualTo(Reason.MESSAGE_ONEOF);
+    }
+
     @Test
     void packedNumbersAreWalked() throws InvalidSettingsException {
         MessageRule rule = Policies.method(Policies.load(section("{sandbox: {id: sandbox_id}}")), "/test.Gateway/A")

@@ -528,12 +528,15 @@ class MessageScannerTest {
                             .inner())
                     .containsExactly(id, other);
         }
-        String longer = id + "x";
-        assertThat(MessageScanner.scanMessage(
-                                logs,
-                                twoLines.message(2, Wire.EMPTY.text(1, longer)).buffer())
-                        .inner())
-                .containsExactly(id, longer);
+        // Also one that goes on as the message does behind the first.
+        for (String more : List.of("x", "*\u0005hello")) {
+            assertThat(MessageScanner.scanMessage(
+                                    logs,
+                                    twoLines.message(2, Wire.EMPTY.text(1, id + more))
+                                            .buffer())
+                            .inner())
+                    .containsExactly(id, id + more);
+        }
         assertThat(reason(logs, twoLines.message(2, line.text(1, id)).framed()))
                 .isEqualTo(Reason.MESSAGE_FIELD_REPEATED);
         // The line ends within its id, though the same id stands where it would go on.
@@ -544,6 +547,23 @@ class MessageScannerTest {
                                 .raw(line.bytes())
                                 .framed()))
                 .isEqualTo(Reason.MESSAGE_TRUNCATED);
+    }
+
+    /** The expected id is compared whole: what it begins with, and what begins with it, are others. */
+    @Test
+    void whichIdIsExpectedMakesNoDifference() throws RejectedException {
+        MessageRule logs = rule(BY_ID, "PushSandboxLogs");
+        List<String> ids = List.of("", "a", "alph", "alpha", "alphb", "alpha2", "beta");
+        for (String top : ids) {
+            for (String inner : ids) {
+                Wire message = Wire.EMPTY.text(1, top).message(2, Wire.EMPTY.text(1, inner));
+                References says = new References(top, "", "", inner.isEmpty() ? List.of() : List.of(inner));
+                for (String known : ids) {
+                    assertThat(MessageScanner.scanMessage(logs, message.buffer(), new KnownId(known)))
+                            .isEqualTo(says);
+                }
+            }
+        }
     }
 
     /** Every byte where a tag is expected, with an empty value behind it. */

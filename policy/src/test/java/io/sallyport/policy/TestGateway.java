@@ -44,6 +44,7 @@ final class TestGateway {
               field { name: "numbers" number: 21 label: LABEL_REPEATED type: TYPE_INT32 }
               field { name: "doubles" number: 22 label: LABEL_REPEATED type: TYPE_DOUBLE }
               field { name: "huge" number: 23 label: LABEL_OPTIONAL type: TYPE_SFIXED64 }
+              field { name: "far" number: 33 label: LABEL_OPTIONAL type: TYPE_STRING }
               field { name: "self" number: 300 label: LABEL_OPTIONAL type: TYPE_MESSAGE type_name: ".test.Request" }
               field { name: "zigzag_long" number: 301 label: LABEL_OPTIONAL type: TYPE_SINT64 }
               field { name: "unsigned" number: 302 label: LABEL_OPTIONAL type: TYPE_UINT32 }
