@@ -130,7 +130,9 @@ final class CompactJws {
 
     /** Nimbus is given the header as it was read here, so that nobody reads it a second time, and in another way. */
     private boolean isSignedBy(JWSVerifier key) {
-        if (!(header.get("alg") instanceof Value.Text(String algorithm))) {
+        // What is not passed on (crit, b64) may say that something else was signed.
+        if (!HEADER_MEMBERS.containsAll(header.keySet())
+                || !(header.get("alg") instanceof Value.Text(String algorithm))) {
             return false;
         }
         byte[] signingInput = (parts[0] + "." + parts[1]).getBytes(StandardCharsets.US_ASCII);
