@@ -45,7 +45,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongSupplier;
@@ -86,7 +85,7 @@ final class ExtAuthzServer implements AutoCloseable {
 
     private final EventLoopGroup loops;
     private final ExecutorService threads;
-    private final ScheduledExecutorService looking;
+    private final Future<?> looking;
     private final Keys keys;
     private final AuditLog audit;
     private final Parts parts;
@@ -98,7 +97,7 @@ final class ExtAuthzServer implements AutoCloseable {
     private ExtAuthzServer(
             EventLoopGroup loops,
             ExecutorService threads,
-            ScheduledExecutorService looking,
+            Future<?> looking,
             Keys keys,
             AuditLog audit,
             Parts parts,
@@ -151,8 +150,11 @@ final class ExtAuthzServer implements AutoCloseable {
                             ? ServingStatus.SERVING
                             : ServingStatus.NOT_SERVING);
             tell.run();
-            tokens.start(interval, tell);
-            assertion.start(interval, tell);
+            // One thread turns both: it is resident for good, and nearly always idle.
+            tokens.start(interval, () -> {
+                assertion.look();
+                tell.run();
+            });
         }
 
         void close() {
@@ -197,13 +199,13 @@ final class ExtAuthzServer implements AutoCloseable {
                         .addService(health.getHealthService())
                         .addService(parts.check().definition())
                         .addService(parts.guard().definition()));
-        ScheduledExecutorService looking = Executors.newSingleThreadScheduledExecutor(
-                Thread.ofPlatform().daemon().name("stream-life").factory());
-        var _ = looking.scheduleWithFixedDelay(
-                parts.life()::look,
-                StreamLife.INTERVAL.toMillis(),
-                StreamLife.INTERVAL.toMillis(),
-                TimeUnit.MILLISECONDS);
+        // It waits for nothing, and what it has to do with a stream is done between two messages: so on an event loop.
+        Future<?> looking = loops.next()
+                .scheduleWithFixedDelay(
+                        parts.life()::look,
+                        StreamLife.INTERVAL.toMillis(),
+                        StreamLife.INTERVAL.toMillis(),
+                        TimeUnit.MILLISECONDS);
         Optional<MetricsServer> metrics = settings.metrics().isPresent()
                 ? Optional.of(MetricsServer.start(settings.metrics().get(), parts.pages()))
                 : Optional.empty();
@@ -400,7 +402,7 @@ final class ExtAuthzServer implements AutoCloseable {
         keys.close();
         metrics.ifPresent(MetricsServer::close);
         threads.shutdownNow();
-        looking.shutdownNow();
+        looking.cancel(false);
         // Only now: a farewell says that nothing is believed here any more.
         parts.feed().close();
         parts.issuers().close();

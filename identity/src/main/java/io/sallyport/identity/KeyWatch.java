@@ -72,7 +72,7 @@ public final class KeyWatch implements PublicKeySource, AutoCloseable {
     /**
      * Looks at this interval from now on, until it is closed.
      *
-     * @param afterEachTurn is called at the end of each turn, on the thread that looks; quick, and never throws
+     * @param afterEachTurn is called at the end of each turn, on the thread that looks; never throws
      */
     public void start(Duration interval, Runnable afterEachTurn) {
         long nanos = interval.toNanos();
@@ -132,8 +132,8 @@ public final class KeyWatch implements PublicKeySource, AutoCloseable {
         }
     }
 
-    /** One turn. */
-    void look() {
+    /** One turn: for who has turns of his own. Never throws. */
+    public void look() {
         reading.lock();
         try {
             update();
