@@ -15,6 +15,7 @@ public final class Json {
         void write(JsonWriter json) throws IOException;
     }
 
+    /** An object with these members. */
     public static String object(Members members) {
         StringWriter text = new StringWriter();
         try (JsonWriter json = new JsonWriter(text)) {

@@ -80,7 +80,7 @@ class ReferenceGatewayTest {
     void itBelievesWhatItsModeSaysAndNothingElse() {
         Headers plain = Headers.grpc(Arena.GET_CONFIG);
         String named = "sandbox;id=\"alpha-id\";source=\"gateway-jwt\"";
-        String now = Long.toString(Instant.now().getEpochSecond() - 120);
+        String ended = Long.toString(Instant.now().getEpochSecond() - 120);
         Stream<Headers> strangers = Stream.of(
                 plain,
                 Headers.grpc(Arena.GET_CONFIG)
@@ -96,7 +96,7 @@ class ReferenceGatewayTest {
                 Headers.grpc(Arena.GET_CONFIG)
                         .bearer(arena.forge()
                                 .token("alpha-id")
-                                .claim("exp", now)
+                                .claim("exp", ended)
                                 .signed()));
         Headers bearer = Headers.grpc(Arena.GET_CONFIG).bearer(arena.alpha().token());
         Headers principal = Headers.grpc(Arena.GET_CONFIG).add("x-sandbox-principal", named);

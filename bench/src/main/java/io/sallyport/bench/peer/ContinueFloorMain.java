@@ -1,17 +1,14 @@
 package io.sallyport.bench.peer;
 
-import io.grpc.Drainable;
-import io.grpc.KnownLength;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.ServerCall;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.ServiceDescriptor;
 import io.grpc.Status;
-import java.io.ByteArrayInputStream;
+import io.sallyport.base.net.PreparedMessage;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.util.List;
 
@@ -91,22 +88,7 @@ public final class ContinueFloorMain {
 
         @Override
         public InputStream stream(Answer answer) {
-            return new Constant(answer.bytes);
-        }
-    }
-
-    /** {@link Drainable}, or gRPC would take a buffer of 8 KiB to copy two bytes. */
-    private static final class Constant extends ByteArrayInputStream implements Drainable, KnownLength {
-        Constant(byte[] bytes) {
-            super(bytes);
-        }
-
-        @Override
-        public int drainTo(OutputStream target) throws IOException {
-            int left = available();
-            target.write(buf, pos, left);
-            pos += left;
-            return left;
+            return new PreparedMessage(answer.bytes);
         }
     }
 

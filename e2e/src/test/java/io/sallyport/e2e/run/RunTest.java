@@ -111,7 +111,7 @@ class RunTest {
                     assertThat(process.exitValue()).isEqualTo(128 + 2);
                     assertThat(Files.readString(output)).isEqualTo(printed);
                 }
-            } catch (AssertionError e) {
+            } catch (Exception | AssertionError e) {
                 signalGroup("KILL", process);
                 throw e;
             }

@@ -1,14 +1,10 @@
 package io.sallyport.extauthz.guard;
 
 import com.google.protobuf.ByteString;
-import io.grpc.Drainable;
-import io.grpc.KnownLength;
 import io.sallyport.base.Reason;
+import io.sallyport.base.net.PreparedMessage;
 import io.sallyport.extauthz.envoy.Fields;
-import java.io.ByteArrayInputStream;
-import java.io.IOException;
 import java.io.InputStream;
-import java.io.OutputStream;
 import java.util.EnumMap;
 import java.util.Map;
 
@@ -93,22 +89,8 @@ final class ProcessAnswer {
         return bytes.clone();
     }
 
-    /** What gRPC sends. It takes the short way of {@link Drainable}. */
+    /** What gRPC sends. */
     InputStream stream() {
-        return new Stream(bytes);
-    }
-
-    private static final class Stream extends ByteArrayInputStream implements Drainable, KnownLength {
-        Stream(byte[] bytes) {
-            super(bytes);
-        }
-
-        @Override
-        public int drainTo(OutputStream target) throws IOException {
-            int left = available();
-            target.write(buf, pos, left);
-            pos += left;
-            return left;
-        }
+        return new PreparedMessage(bytes);
     }
 }

@@ -39,7 +39,7 @@ import picocli.CommandLine.Spec;
 
 /** The operator's commands. Each holds its options and little else. */
 public final class Commands {
-    /** Sandboxes that are asked for at a time. */
+    /** How many entries a list asks the registry for at a time. */
     public static final int PAGE = 200;
 
     private static final String REGISTRY_VARIABLE = "SALLYPORT_REGISTRY_SOCKET";
